@@ -1,0 +1,112 @@
+import pytest
+import sacrebleu
+
+from endash.errors import CorpusError, RecipeError
+from endash.evaluation import metrics
+from endash.evaluation.metrics import bleu, chrf, ter, tokenizer_for, tokenizer_note
+
+REFERENCES = [
+    "The cat sat on the mat near the door .",
+    "A boy runs across the green field.",
+    "Two dogs play, in the snow!",
+    "She reads.",
+]
+HYPOTHESES = [
+    "The cat is on the mat near the door .",
+    "A boy is running across a green field.",
+    "Two dogs play in snow!",
+    "She reads a book.",
+]
+
+
+def test_the_values_are_sacrebleus():
+    assert bleu(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score
+    assert chrf(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score
+    assert ter(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_ter(HYPOTHESES, [REFERENCES]).score
+
+
+def test_known_values_by_hand():
+    # 4 of 5, 3 of 4, 2 of 3 and 1 of 2 n-grams are right: the fourth root of their product, no brevity penalty.
+    assert bleu(["a b c d e"], ["a b c d f"]).value == pytest.approx(100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** 0.25)
+    assert ter(["a b c d e"], ["a b c d f"]).value == pytest.approx(20.0)
+    assert chrf(["same"], ["same"]).value == pytest.approx(100.0)
+
+
+def test_the_signature_says_how_the_figure_was_made():
+    assert bleu(HYPOTHESES, REFERENCES).signature == (
+        f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}"
+    )
+    assert "tok:zh" in bleu(["你好"], ["你好"], tokenize="zh").signature
+    assert "norm:yes" in ter(["你好"], ["你好"], tokenize="zh").signature
+
+
+def test_the_interval_is_sacrebleus_and_holds_still():
+    found = bleu(HYPOTHESES, REFERENCES, confidence=True)
+    theirs = sacrebleu.metrics.BLEU().corpus_score(HYPOTHESES, [REFERENCES], n_bootstrap=1000)
+    assert (found.low, found.high) == (theirs._mean - theirs._ci, theirs._mean + theirs._ci)
+    assert "bs:1000|seed:12345" in found.signature
+    assert found == bleu(HYPOTHESES, REFERENCES, confidence=True)
+    plain = bleu(HYPOTHESES, REFERENCES)
+    assert (plain.low, plain.high) == (None, None)
+
+
+def test_chinese_is_scored_by_characters():
+    hypotheses, references = ["我喜欢红色的苹果"], ["我喜欢绿色的苹果"]
+    assert bleu(hypotheses, references).value < 1
+    assert bleu(hypotheses, references, tokenize="zh").value > 40
+    assert ter(hypotheses, references).value == 100
+    assert ter(hypotheses, references, tokenize="zh").value == pytest.approx(100 / 8)
+
+
+@pytest.mark.parametrize("metric", [bleu, chrf, ter])
+def test_lists_that_do_not_fit_are_refused(metric):
+    with pytest.raises(CorpusError, match=r"2 hypotheses for 3 references: give one hypothesis a reference"):
+        metric(["a", "b"], ["a", "b", "c"])
+    with pytest.raises(CorpusError, match="0 hypotheses and 0 references: a metric needs at least one"):
+        metric([], [])
+
+
+def test_an_empty_line_is_a_hypothesis_too():
+    assert 0 < bleu([*HYPOTHESES, ""], [*REFERENCES, "Nothing."]).value < bleu(HYPOTHESES, REFERENCES).value
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"),
+    [
+        ("zh", "zh"),
+        ("zh-Hans", "zh"),
+        ("zh_TW", "zh"),
+        ("de", "13a"),
+        ("pt-BR", "13a"),
+        (None, "13a"),
+        ("th", "char"),
+    ],
+)
+def test_the_tokenizer_follows_the_target_language(language, tokenizer):
+    assert tokenizer_for(language) == tokenizer
+    assert tokenizer_note(language) is None
+
+
+def test_without_mecab_japanese_is_scored_by_characters_and_says_so(monkeypatch):
+    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
+    assert tokenizer_for("ja") == "char"
+    assert tokenizer_note("ja-JP") == ("BLEU is over characters, not words: pip install 'sacrebleu[ja]' for ja-mecab")
+    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: object())
+    assert tokenizer_for("ko") == "ko-mecab"
+    assert tokenizer_note("ko") is None
+
+
+def test_an_unknown_tokenizer_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match=r"tokenize = '13b' is unknown: did you mean '13a'\? allowed: 13a, char"):
+        bleu(["a"], ["a"], tokenize="13b")
+    with pytest.raises(RecipeError, match="unknown"):
+        ter(["a"], ["a"], tokenize="13b")
+
+
+def test_a_tokenizer_that_is_not_installed_says_what_to_install(monkeypatch):
+    def missing(**_):
+        raise RuntimeError("no MeCab")
+
+    monkeypatch.setattr(sacrebleu.metrics.bleu, "BLEU", missing)
+    with pytest.raises(RecipeError, match=r"pip install 'sacrebleu\[ja\]', or use 'char'"):
+        bleu(["a"], ["a"], tokenize="ja-mecab")
