@@ -1,0 +1,1 @@
+"""What encoders, links and decoders are made of."""

@@ -1,0 +1,67 @@
+"""Scaled dot-product attention with shared key and value heads.
+
+Shapes: B batch, T queries, N positions that are read, D width, H query heads, G key-value heads (G divides H), K head width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from endash.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What queries got: `context` (B, T, H·K) and the `weights` (B, H, T, N) behind it."""
+
+    context: Tensor
+    weights: Tensor
+
+
+def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Tensor) -> Attended:
+    """softmax(Q Kᵀ + bias) V (Vaswani et al. 2017, equation 1; the queries come scaled by 1/√K already).
+
+    H / G query heads read one key-value head (grouped queries, Ainslie et al. 2023). `bias` broadcasts to (B, H, T, N).
+    On a CPU two matrix products and a softmax beat the fused kernel's backward pass at sentence lengths.
+    """
+    B, H, T, K = query_BHTK.shape
+    G, N = key_BGNK.shape[1:3]
+    scores = torch.matmul(query_BHTK.reshape(B, G, -1, K), key_BGNK.transpose(2, 3)).view(B, H, T, N)
+    weights = (scores + bias).softmax(dim=-1)
+    context = torch.matmul(weights.view(B, G, -1, N), value_BGNK).view(B, H, T, K)
+    return Attended(context.transpose(1, 2).reshape(B, T, H * K), weights)
+
+
+def check_heads(where: str, width: int, heads: int, shared: int) -> None:
+    """Raise RecipeError unless `heads` divide the width and the key-value heads divide the heads."""
+    if width % heads:
+        fits = ", ".join(str(n) for n in range(1, width + 1) if width % n == 0 and width // n >= 8)
+        raise RecipeError(f"{where}.heads = {heads} does not divide width = {width}: use {fits}")
+    if heads % shared:
+        fits = ", ".join(str(n) for n in range(1, heads + 1) if heads % n == 0)
+        raise RecipeError(f"{where}.kv_heads = {shared} does not divide heads = {heads}: use {fits}")
+
+
+class MultiHeadAttention(nn.Module):
+    """Projections around `attend`: queries of width D read states of another or the same width."""
+
+    def __init__(self, width: int, source_width: int, *, heads: int, kv_heads: int) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(source_width, 2 * kv_heads * self.head_width)
+        self.output = nn.Linear(width, width)
+
+    def queries(self, vectors_BTD: Tensor) -> Tensor:
+        """(B, H, T, K), scaled by 1/√K."""
+        split = (self.query(vectors_BTD) * self.head_width**-0.5).unflatten(2, (self.heads, self.head_width))
+        queries: Tensor = split.transpose(1, 2)
+        return queries
+
+    def keys_values(self, states_BND: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, each (B, G, N, K)."""
+        split = self.key_value(states_BND).unflatten(2, (2, self.kv_heads, self.head_width)).permute(2, 0, 3, 1, 4)
+        return split[0], split[1]

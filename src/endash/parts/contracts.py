@@ -1,0 +1,184 @@
+"""The contracts: what an encoder gives, what a link offers, what a decoder uses.
+
+Shapes: B batch, S source positions, T target positions, Q queries (T in training, K in search), K beams, D width, H heads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, Self
+
+from torch import Tensor, nn
+
+from endash.config import Config
+from endash.memory import Memory
+
+Gift = Literal["states", "summary"]
+Port = Literal["start", "prefix", "read"]
+
+
+class PartConfig(Config):
+    """Settings of an encoder or a decoder; each kind adds its own."""
+
+    kind: str
+    width: int
+
+
+class Encoder(nn.Module, ABC):
+    """Vectors in, a memory out."""
+
+    Config: ClassVar[type[PartConfig]]
+    gives: ClassVar[frozenset[Gift]]
+
+    @abstractmethod
+    def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
+        """The memory of embedded sources (B, S, D), `mask_BS` True where real; its width is ``config.width``."""
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """What a link has to know of the decoder it serves.
+
+    Attributes:
+        width: of queries and of what `read` returns.
+        reads: how many times each position reads; read i has its own parameters.
+        start: numbers in an initial state, 0 where the decoder has none.
+    """
+
+    width: int
+    reads: int
+    start: int
+
+
+def select_tensors(value: Any, rows: Tensor) -> Any:
+    """`value` with every tensor in it, also in tuples, cut to these rows of its first dimension."""
+    if isinstance(value, Tensor):
+        return value.index_select(0, rows)
+    if isinstance(value, tuple):
+        return tuple(select_tensors(item, rows) for item in value)
+    return value
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """What a link computed of a memory once, before any query came: it stays at batch B however many beams read it.
+
+    Attributes:
+        mask: (B, S), the memory's.
+        start: (B, N), the initial state of a decoder, from links that offer `start`.
+        prefix: (B, P, D), embeddings put before the target, from links that offer `prefix`.
+    """
+
+    mask: Tensor
+    start: Tensor | None = None
+    prefix: Tensor | None = None
+
+    def select(self, rows: Tensor) -> Self:
+        """The link state of these rows; a subclass's own tensors go along."""
+        return replace(self, **{field.name: select_tensors(getattr(self, field.name), rows) for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What queries got from a memory: `context` (B, Q, D of the decoder) and the `weights` (B, H, Q, S)."""
+
+    context: Tensor
+    weights: Tensor
+
+
+class Link(nn.Module, ABC):
+    """The connection between a memory and a decoder, through up to three ports: `start`, `prefix` and `read`.
+
+    A link is built for the ports that its decoder uses, so that no parameter is left without work.
+    """
+
+    Config: ClassVar[type[Config]]
+    needs: ClassVar[frozenset[Gift]]
+    offers: ClassVar[frozenset[Port]]
+
+    def __init__(self, config: Any, *, memory_width: int, shape: DecoderShape, ports: frozenset[Port]) -> None:
+        super().__init__()
+        self.config, self.memory_width, self.shape, self.ports = config, memory_width, shape, ports
+
+    @classmethod
+    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig) -> str | None:
+        """Why this link cannot stand between these two, beyond its ports: a sentence with what to do; None where it can."""
+        return None
+
+    @abstractmethod
+    def open(self, memory: Memory) -> LinkState:
+        """All of the link's work that does not depend on a query, such as projected keys and values."""
+
+    def read(self, query_BQD: Tensor, state: Any, layer: int) -> Reading:
+        """What each query gets from the memory at the decoder's read number `layer`; all zeros from an empty source."""
+        raise TypeError(f"{type(self).__name__} offers no read port")
+
+
+class OpenLink:
+    """A link with the state it opened for a memory: the only thing a decoder is handed of the source.
+
+    Args:
+        watch: keep the weights of each read in `seen`, by read number, for pictures and alignments.
+    """
+
+    def __init__(self, link: Link, state: LinkState, *, watch: bool = False) -> None:
+        self.link, self.state = link, state
+        self.seen: dict[int, Tensor] | None = {} if watch else None
+
+    def read(self, query_BQD: Tensor, layer: int) -> Tensor:
+        """(B, Q, D): what the queries get at this read."""
+        reading: Reading = self.link.read(query_BQD, self.state, layer)
+        if self.seen is not None:
+            self.seen[layer] = reading.weights
+        return reading.context
+
+    @property
+    def reads(self) -> bool:
+        """Whether the memory can be read at each step, beyond what the decoder started from."""
+        return "read" in self.link.ports
+
+    @property
+    def rows(self) -> int:
+        """B."""
+        return self.state.mask.shape[0]
+
+    def select(self, rows: Tensor) -> OpenLink:
+        """The open link of these rows."""
+        return OpenLink(self.link, self.state.select(rows))
+
+
+class DecoderState(ABC):
+    """A decoder's memory of what it wrote so far: a value, passed in and returned, of B rows × K beams."""
+
+    @abstractmethod
+    def select(self, rows: Tensor) -> Self:
+        """The state of these rows (N,)."""
+
+    @abstractmethod
+    def reorder(self, parents_BK: Tensor) -> Self:
+        """New beam k of row b goes on from old beam ``parents[b, k]``; K may change."""
+
+
+class Decoder(nn.Module, ABC):
+    """Two ways through one set of parameters: all positions at once, or one at a time. It never sees a source token."""
+
+    Config: ClassVar[type[PartConfig]]
+    uses: ClassVar[frozenset[Port]]
+
+    @classmethod
+    @abstractmethod
+    def shape(cls, config: Any) -> DecoderShape:
+        """What a link must know of a decoder with these settings."""
+
+    @abstractmethod
+    def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) after embedded tokens (B, T, D): position t sees inputs 0 … t."""
+
+    @abstractmethod
+    def start(self, link: OpenLink) -> Any:
+        """The state before the first token, with one beam a row."""
+
+    @abstractmethod
+    def step(self, inputs_BKD: Tensor, link: OpenLink, state: Any) -> tuple[Tensor, Any]:
+        """Hidden states (B, K, D) after one more token in each beam, and the state that follows."""

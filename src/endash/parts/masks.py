@@ -1,0 +1,35 @@
+"""Masks, boolean and True where real; the only file that turns a mask into attention scores.
+
+Shapes: B batch, T target, S source, N positions that are read.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+PADDING = 0  # the token id of padding
+
+
+def real(tokens: Tensor) -> Tensor:
+    """The mask of a batch of token ids, of their shape: True where a token is not padding."""
+    return tokens != PADDING
+
+
+def causal(length: int, *, device: torch.device | None = None) -> Tensor:
+    """(T, T): position t may read positions up to and including t."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril_()
+
+
+def score_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to attention scores, of the mask's shape: 0 where real, else so low that its weight is exactly 0.
+
+    The low value is finite, so that a row with nothing to read gets equal weights and not NaN; `hide` has made the values
+    of such a row zero, so what it reads is zero.
+    """
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min / 2)
+
+
+def hide(values: Tensor, mask_BN: Tensor) -> Tensor:
+    """`values` (B, N, …) with zeros where the mask is False."""
+    return values * mask_BN.view(*mask_BN.shape, *[1] * (values.ndim - 2)).to(values.dtype)

@@ -1,0 +1,79 @@
+"""Where a token stands: sinusoidal, learned and rotary positions.
+
+Shapes: B batch, T positions, D width, H heads, K head width.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from endash.errors import ModelError
+
+PositionKind = Literal["sinusoidal", "learned", "rotary"]
+
+
+@lru_cache(maxsize=32)
+def _angles(length: int, width: int) -> Tensor:
+    """(T, width / 2): t · 10000^(-2i / width), in float32."""
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-torch.log(torch.tensor(10_000.0)) / width))
+    return (torch.arange(length, dtype=torch.float64)[:, None] * rate).float()
+
+
+@lru_cache(maxsize=32)
+def _sinusoid(length: int, width: int) -> Tensor:
+    angles = _angles(length, width)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def _room(length: int) -> int:
+    """The next power of two, so that the cached tables are few."""
+    return max(64, 1 << (length - 1).bit_length())
+
+
+class AbsolutePositions(nn.Module):
+    """Adds a vector for each position; rotary positions add nothing here, they turn queries and keys (`rotate`).
+
+    sinusoidal: p(t, 2i) = sin(t / 10000^(2i/D)), p(t, 2i+1) = cos(…) (Vaswani et al. 2017, section 3.5).
+    learned: one trained vector a position, up to `length` (Gehring et al. 2017).
+    """
+
+    def __init__(self, kind: PositionKind, width: int, *, length: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.table = nn.Parameter(torch.randn(length, width) * 0.02) if kind == "learned" else None
+
+    def forward(self, vectors_BTD: Tensor, *, first: int | None = None) -> Tensor:
+        """`vectors_BTD` with positions 0, 1, … added; with `first`, all of them stand at that one position.
+
+        Raises ModelError where learned positions end.
+        """
+        if self.kind == "rotary":
+            return vectors_BTD
+        width = vectors_BTD.shape[2]
+        span = slice(0, vectors_BTD.shape[1]) if first is None else slice(first, first + 1)
+        if self.table is None:
+            return vectors_BTD + _sinusoid(_room(span.stop), width)[span].to(vectors_BTD)
+        if span.stop > len(self.table):
+            raise ModelError(
+                f"{span.stop} positions are more than the {len(self.table)} learned ones: "
+                "give shorter texts, or train with more (max_length), or with sinusoidal or rotary positions"
+            )
+        return vectors_BTD + self.table[span].to(vectors_BTD.dtype)
+
+
+def rotate(heads_BHTK: Tensor, *, first: int | None = None) -> Tensor:
+    """Queries or keys turned by their position (rotary embedding, Su et al. 2021, equation 34).
+
+    Each pair (x_i, x_{i+K/2}) turns by the angle t · 10000^(-2i/K), so that a query's product with a key depends on how
+    far apart they stand. `first`: all T of them stand at that one position (the beams of a decoding step).
+    """
+    length, width = heads_BHTK.shape[2:]
+    span = slice(0, length) if first is None else slice(first, first + 1)
+    angles = _angles(_room(span.stop), width)[span]
+    cos, sin = angles.cos().to(heads_BHTK), angles.sin().to(heads_BHTK)
+    left, right = heads_BHTK.chunk(2, dim=-1)
+    return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1)
