@@ -1,0 +1,91 @@
+"""The Transformer encoder. Shapes: B batch, S source positions, D width."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from endash.encoders.registry import encoders
+from endash.memory import Memory
+from endash.parts.attention import MultiHeadAttention, attend, check_heads
+from endash.parts.contracts import Encoder, PartConfig
+from endash.parts.dropout import Dropout
+from endash.parts.feed_forward import Activation, FeedForward
+from endash.parts.masks import hide, score_bias
+from endash.parts.positions import AbsolutePositions, PositionKind, rotate
+from endash.parts.residual import NormPlace, Residual
+
+
+class TransformerEncoderConfig(PartConfig):
+    """Settings of the Transformer encoder."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: int = Field(256, ge=2, multiple_of=2)
+    layers: int = Field(3, ge=1)
+    heads: int = Field(4, ge=1)
+    kv_heads: int | None = Field(
+        None, ge=1, description="key-value heads, shared by groups of heads; all heads by default"
+    )
+    feed_forward: int = Field(1024, ge=1)
+    activation: Activation = "relu"
+    norm: NormPlace = "pre"
+    positions: PositionKind = "sinusoidal"
+    max_length: int = Field(512, ge=1, description="positions that can be learned")
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+@encoders.register
+class TransformerEncoder(Encoder):
+    """Layers of self-attention and feed-forward (Vaswani et al. 2017), read in both directions.
+
+    The summary is the mean of the real positions' states.
+    """
+
+    Config = TransformerEncoderConfig
+    gives = frozenset({"states", "summary"})
+
+    def __init__(self, config: TransformerEncoderConfig) -> None:
+        super().__init__()
+        self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
+        self.dropout = Dropout(config.dropout)
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+
+    def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
+        """The memory of embedded sources; see `Encoder`."""
+        x = self.dropout(self.positions(vectors_BSD))
+        bias = score_bias(mask_BS, x.dtype)[:, None, None]
+        for layer in self.layers:
+            x = layer(x, bias)
+        states_BSD = self.norm(x)
+        return Memory(states_BSD, mask_BS, summary=_mean(states_BSD, mask_BS))
+
+
+class _Layer(nn.Module):
+    def __init__(self, config: TransformerEncoderConfig) -> None:
+        super().__init__()
+        kv_heads = config.kv_heads or config.heads
+        check_heads("encoder", config.width, config.heads, kv_heads)
+        self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
+        self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
+        self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.around_feed_forward = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.rotary = config.positions == "rotary"
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        x = self.around_attention(x, lambda y: self._attend(y, bias))
+        out: Tensor = self.around_feed_forward(x, self.feed_forward)
+        return out
+
+    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
+        query, (key, value) = self.attention.queries(x), self.attention.keys_values(x)
+        if self.rotary:
+            query, key = rotate(query), rotate(key)
+        out: Tensor = self.attention.output(attend(query, key, value, bias=bias).context)
+        return out
+
+
+def _mean(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+    return hide(states_BSD, mask_BS).sum(1) / mask_BS.sum(1, keepdim=True).clamp(min=1)
