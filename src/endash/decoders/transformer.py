@@ -1,0 +1,179 @@
+"""The Transformer decoder. Shapes: B batch, T target, K beams, N slots of the cache, D width, G key-value heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from endash.decoders.registry import decoders
+from endash.parts.attention import MultiHeadAttention, attend, check_heads
+from endash.parts.contracts import Decoder, DecoderShape, DecoderState, OpenLink, PartConfig, select_tensors
+from endash.parts.dropout import Dropout
+from endash.parts.feed_forward import Activation, FeedForward
+from endash.parts.masks import causal, score_bias
+from endash.parts.positions import AbsolutePositions, PositionKind, rotate
+from endash.parts.residual import NormPlace, Residual
+
+
+class TransformerDecoderConfig(PartConfig):
+    """Settings of the Transformer decoder."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: int = Field(256, ge=2, multiple_of=2)
+    layers: int = Field(3, ge=1)
+    heads: int = Field(4, ge=1, description="of self-attention; the link has its own")
+    kv_heads: int | None = Field(
+        None, ge=1, description="key-value heads, shared by groups of heads; all heads by default"
+    )
+    feed_forward: int = Field(1024, ge=1)
+    activation: Activation = "relu"
+    norm: NormPlace = "pre"
+    positions: PositionKind = "sinusoidal"
+    max_length: int = Field(512, ge=1, description="positions that can be learned")
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+@dataclass(frozen=True)
+class TransformerState(DecoderState):
+    """Keys and values of what was written, kept where they were first put: beams are told apart by `seen`.
+
+    All beams of a row write into one cache, and `seen` says which of its slots a beam descends from. So a reordering of
+    beams moves these few bits and no key or value. The caches grow at their end only: an earlier state reads fewer
+    slots of the same cache, and stays valid until it is stepped a second time.
+
+    Attributes:
+        cache: for each layer keys and values (B, G, room for slots, head width).
+        seen: (B, K, N) boolean, the slots among the first N that beam k descends from.
+        position: tokens written.
+    """
+
+    cache: tuple[tuple[Tensor, Tensor], ...]
+    seen: Tensor
+    position: int
+
+    def select(self, rows: Tensor) -> TransformerState:
+        """The state of these rows."""
+        used = self.seen.shape[2]
+        cut = tuple((keys[:, :, :used], values[:, :, :used]) for keys, values in self.cache)
+        return replace(self, cache=select_tensors(cut, rows), seen=self.seen.index_select(0, rows))
+
+    def reorder(self, parents_BK: Tensor) -> TransformerState:
+        """Beams that go on from their parents."""
+        index = parents_BK[:, :, None].expand(-1, -1, self.seen.shape[2])
+        return replace(self, seen=self.seen.gather(1, index))
+
+    def grow(self, beams: int) -> TransformerState:
+        """Room for one more token in each of `beams` beams, which see their own new slot."""
+        rows, _, used = self.seen.shape
+        own = torch.eye(beams, dtype=torch.bool, device=self.seen.device).expand(rows, -1, -1)
+        cache = self.cache
+        if used + beams > cache[0][0].shape[2]:
+            cache = tuple((_widen(keys, beams), _widen(values, beams)) for keys, values in cache)
+        return TransformerState(cache, torch.cat([self.seen, own], dim=2), self.position + 1)
+
+
+def _widen(slots_BGNK: Tensor, beams: int) -> Tensor:
+    """The same slots with room for as many again, and at least 16 tokens in each beam."""
+    B, G, N, K = slots_BGNK.shape
+    wider = slots_BGNK.new_empty(B, G, 2 * N + 16 * beams, K)
+    wider[:, :, :N] = slots_BGNK
+    return wider
+
+
+@decoders.register
+class TransformerDecoder(Decoder):
+    """Layers of masked self-attention, a read through the link, and feed-forward (Vaswani et al. 2017, section 3.1)."""
+
+    Config = TransformerDecoderConfig
+    uses = frozenset({"read"})
+
+    def __init__(self, config: TransformerDecoderConfig, *, reads: bool) -> None:
+        super().__init__()
+        assert reads, "a Transformer decoder reads; the recipe's check refuses links that do not"
+        self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
+        self.dropout = Dropout(config.dropout)
+        self.layers = nn.ModuleList(_Layer(config, number) for number in range(config.layers))
+        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+
+    @classmethod
+    def shape(cls, config: TransformerDecoderConfig) -> DecoderShape:
+        """A read in each layer; no initial state."""
+        return DecoderShape(width=config.width, reads=config.layers, start=0)
+
+    def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states of all positions; see `Decoder`."""
+        x = self.dropout(self.positions(inputs_BTD))
+        bias = score_bias(causal(x.shape[1], device=x.device), x.dtype)
+        for layer in self.layers:
+            x = layer(x, link, bias)
+        hidden: Tensor = self.norm(x)
+        return hidden
+
+    def start(self, link: OpenLink) -> TransformerState:
+        """The state before the first token: empty caches; see `Decoder`."""
+        cache = tuple(layer.empty_cache(link.rows) for layer in self.layers if isinstance(layer, _Layer))
+        return TransformerState(cache, torch.zeros(link.rows, 1, 0, dtype=torch.bool, device=link.state.mask.device), 0)
+
+    def step(self, inputs_BKD: Tensor, link: OpenLink, state: TransformerState) -> tuple[Tensor, TransformerState]:
+        """One more token in each beam; see `Decoder`."""
+        x = self.positions(inputs_BKD, first=state.position)
+        after = state.grow(x.shape[1])
+        bias = score_bias(after.seen, x.dtype)[:, None]
+        for layer, cache in zip(self.layers, after.cache, strict=True):
+            assert isinstance(layer, _Layer)
+            x = layer.step(x, link, bias, cache, state.position)
+        hidden: Tensor = self.norm(x)
+        return hidden, after
+
+
+class _Layer(nn.Module):
+    def __init__(self, config: TransformerDecoderConfig, number: int) -> None:
+        super().__init__()
+        kv_heads = config.kv_heads or config.heads
+        check_heads("decoder", config.width, config.heads, kv_heads)
+        self.number = number
+        self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
+        self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
+        self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.around_link = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.around_feed_forward = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.rotary = config.positions == "rotary"
+
+    def forward(self, x: Tensor, link: OpenLink, bias: Tensor) -> Tensor:
+        return self._rest(self.around_attention(x, lambda y: self._attend(y, bias)), link)
+
+    def step(self, x_BKD: Tensor, link: OpenLink, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
+        return self._rest(self.around_attention(x_BKD, lambda y: self._append(y, bias, cache, position)), link)
+
+    def empty_cache(self, rows: int) -> tuple[Tensor, Tensor]:
+        attention, like = self.attention, self.attention.key_value.weight
+        empty = like.new_empty(rows, attention.kv_heads, 0, attention.head_width)
+        return empty, empty
+
+    def _rest(self, x: Tensor, link: OpenLink) -> Tensor:
+        x = self.around_link(x, lambda y: link.read(y, self.number))
+        out: Tensor = self.around_feed_forward(x, self.feed_forward)
+        return out
+
+    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
+        query, (key, value) = self.attention.queries(x), self.attention.keys_values(x)
+        if self.rotary:
+            query, key = rotate(query), rotate(key)
+        out: Tensor = self.attention.output(attend(query, key, value, bias=bias).context)
+        return out
+
+    def _append(self, x_BKD: Tensor, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
+        """Self-attention of one new token in each beam, whose key and value go into the cache's next slots."""
+        query, (key, value) = self.attention.queries(x_BKD), self.attention.keys_values(x_BKD)
+        if self.rotary:
+            query, key = rotate(query, first=position), rotate(key, first=position)
+        used = bias.shape[3]
+        keys, values = (slots[:, :, :used] for slots in cache)
+        keys[:, :, used - x_BKD.shape[1] :] = key
+        values[:, :, used - x_BKD.shape[1] :] = value
+        out: Tensor = self.attention.output(attend(query, keys, values, bias=bias).context)
+        return out
