@@ -1,0 +1,48 @@
+"""Which encoder, link and decoder can stand together; found out from their settings, before anything is built."""
+
+from __future__ import annotations
+
+from endash.config import Config
+from endash.decoders import decoders
+from endash.encoders import encoders
+from endash.links import links
+from endash.parts.contracts import Decoder, Encoder, Link, PartConfig
+
+
+def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
+    """A sentence that names both sides, the reason and a legal alternative; None where the three fit."""
+    reason = _reason(encoder, link, decoder)
+    if reason is None:
+        return None
+    legal = [repr(kind) for kind in links if _reason(encoder, links.config(kind)(), decoder) is None]
+    return f"{reason}; links that fit here: {', '.join(legal) or 'none'}"
+
+
+def build(encoder: PartConfig, link: Config, decoder: PartConfig) -> tuple[Encoder, Link, Decoder]:
+    """The three parts, the link with parameters for just the ports that this decoder uses."""
+    decoder_class = decoders[decoder.kind]
+    ports = links[kind_of(link)].offers & decoder_class.uses
+    return (
+        encoders.build(encoder),
+        links.build(link, memory_width=encoder.width, shape=decoder_class.shape(decoder), ports=ports),
+        decoders.build(decoder, reads="read" in ports),
+    )
+
+
+def kind_of(config: Config) -> str:
+    """The kind under which a part's settings are registered."""
+    return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)
+
+
+def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
+    offering, giving, using = links[kind_of(link)], encoders[encoder.kind], decoders[decoder.kind]
+    name = f"link.kind = {kind_of(link)!r}"
+    if missing := offering.needs - giving.gives:
+        return f"{name} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
+    if not offering.offers & using.uses:
+        return f"{name} offers the port {_list(offering.offers)}, and decoder.kind = {decoder.kind!r} uses {_list(using.uses)}"
+    return offering.why_not(link, encoder, decoder)
+
+
+def _list(names: frozenset[str]) -> str:
+    return " and ".join(sorted(names))

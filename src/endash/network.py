@@ -1,0 +1,123 @@
+"""Embeddings, encoder, link, decoder and head as one torch module: token ids in, scores out.
+
+Shapes: B batch, S source, T target, K beams, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from endash import combination
+from endash.config import Config
+from endash.heads import Head, HeadConfig
+from endash.memory import Memory
+from endash.objectives.cross_entropy import Loss, cross_entropy
+from endash.parts.contracts import OpenLink, PartConfig
+from endash.parts.masks import hide, real
+
+BOS = 2  # the token that every target starts from
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids, padded with 0.
+
+    Attributes:
+        source: (B, S), each row ending in eos.
+        target: (B, T), each row ending in eos; the network puts bos in front.
+        passages: further sources (B, P), read together with the first; a row may be empty.
+    """
+
+    source: Tensor
+    target: Tensor
+    passages: tuple[Tensor, ...] = ()
+
+
+class Network(nn.Module):
+    """An encoder, a link and a decoder between embeddings and a head.
+
+    Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
+    the joined sources a position belongs to.
+    """
+
+    def __init__(
+        self,
+        encoder: PartConfig,
+        link: Config,
+        decoder: PartConfig,
+        *,
+        head: HeadConfig,
+        source_size: int,
+        target_size: int,
+        passages: int = 0,
+    ) -> None:
+        super().__init__()
+        self.source_embedding = nn.Embedding(source_size, encoder.width)
+        self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
+        self.segment_embedding = nn.Embedding(1 + passages, encoder.width) if passages else None
+        self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder)
+        self.head = Head(decoder.width, target_size, tied=None if head.tie == "none" else self.target_embedding)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Matrices uniform by fan-in and fan-out (Glorot & Bengio 2010), embeddings normal with variance 1/D."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+
+    def encode(self, source_BS: Tensor, passages: tuple[Tensor, ...] = ()) -> Memory:
+        """The memory of token ids, its passages joined to it."""
+        memory, *others = (self._encode(tokens, segment) for segment, tokens in enumerate((source_BS, *passages)))
+        return memory.join(*others) if others else memory
+
+    def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
+        """The link opened for a memory; `watch` keeps the weights of each read."""
+        return OpenLink(self.link, self.link.open(memory), watch=watch)
+
+    def decode(self, target_BT: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) from which each target token is predicted."""
+        bos = torch.full_like(target_BT[:, :1], BOS)
+        hidden: Tensor = self.decoder(self._embed(self.target_embedding, torch.cat([bos, target_BT[:, :-1]], 1)), link)
+        return hidden
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Unnormalised log-probabilities (B, T, V) of every target position."""
+        link = self.open(self.encode(batch.source, batch.passages))
+        scores: Tensor = self.head(self.decode(batch.target, link))
+        return scores
+
+    def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
+        """Cross-entropy over the real target tokens; padding is not projected."""
+        hidden = self.decode(batch.target, self.open(self.encode(batch.source, batch.passages)))
+        where = real(batch.target)
+        return cross_entropy(self.head(hidden[where]), batch.target[where], label_smoothing=label_smoothing)
+
+    def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
+        """(B, T) log-probability of each target token, 0 at padding."""
+        log_probability = self.head(self.decode(target_BT, self.open(memory))).float().log_softmax(-1)
+        return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
+
+    def step(self, tokens_BK: Tensor, link: OpenLink, state: object) -> tuple[Tensor, object]:
+        """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and the decoder's state after them."""
+        hidden, after = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, state)
+        return self.head(hidden).float(), after
+
+    def _encode(self, tokens_BS: Tensor, segment: int) -> Memory:
+        vectors = self._embed(self.source_embedding, tokens_BS)
+        if self.segment_embedding is not None:
+            vectors = vectors + self.segment_embedding.weight[segment]
+        memory: Memory = self.encoder(vectors, real(tokens_BS))
+        return Memory(memory.states, memory.mask, memory.summary, memory.layers, tokens_BS)
+
+    @staticmethod
+    def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
+        vectors: Tensor = embedding(tokens)
+        return vectors * math.sqrt(embedding.embedding_dim)

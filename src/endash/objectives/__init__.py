@@ -1,0 +1,1 @@
+"""Objectives: a batch in, a loss with its count and named parts out."""
