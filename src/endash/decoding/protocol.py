@@ -22,8 +22,8 @@ class State(Protocol):
     def reorder(self, parents_BK: Tensor, /) -> Self:
         """The state whose beam k of row b goes on from beam ``parents_BK[b, k]`` of row b.
 
-        `parents_BK` is int64. Its K need not be the state's: the first call of a search makes one beam into K. What does
-        not depend on the beam, such as the memory, is held once for each row and stays as it is.
+        `parents_BK` is int64. Its K need not be the state's: the first call of a search makes one beam into K. What
+        does not depend on the beam, such as the memory, is held once for each row and stays as it is.
         """
         ...
 
@@ -56,8 +56,8 @@ class Stepper(Protocol[S]):
     def step(self, tokens_BK: Tensor, state: S, /) -> tuple[Tensor, S]:
         """Scores (B, K, V) of the token that follows `tokens_BK` (int64), and the state after reading these.
 
-        Scores are unnormalised log-probabilities, float32; search normalises them. The tensor passes to the search, which
-        writes to it: return no view of something that is kept. B is smaller than `rows` once search has dropped finished
-        rows by `State.select`.
+        Scores are unnormalised log-probabilities, float32; search normalises them. The tensor passes to the search,
+        which writes to it: return no view of something that is kept. B is smaller than `rows` once search has dropped
+        finished rows by `State.select`.
         """
         ...

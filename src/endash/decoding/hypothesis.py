@@ -1,0 +1,33 @@
+"""What search finds, in tokens, and what a model makes of it, in text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One target that a search found.
+
+    `tokens` has neither beginning nor end of sentence. `score` is the sum of the log-probabilities of the tokens and, when
+    `finished`, of the end of sentence. `normalised` is ``score / length ** length_penalty``, by which a beam search ranks;
+    the length counts the end of sentence. A target cut at its maximum length is not `finished`.
+    """
+
+    tokens: tuple[int, ...]
+    score: float
+    normalised: float
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One target as a user sees it: its text, its score (log-probability), its tokens and its alignment.
+
+    `alignment` holds (source token, target token) links, both counted from 0.
+    """
+
+    text: str
+    score: float
+    tokens: tuple[str, ...]
+    alignment: tuple[tuple[int, int], ...] = ()
