@@ -1,0 +1,123 @@
+"""Tab-separated columns, without quoting: a tab always separates, a quotation mark is a character."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from endash.config import Config
+from endash.corpora.files import Line, read_lines
+from endash.corpora.readers import Job, Reader, column_error, readers, verbatim
+from endash.corpora.record import BadLine, Record, excerpt
+from endash.errors import CorpusError
+
+_BREAKS = re.compile(r"[\t\r\n]+")
+
+
+class TsvConfig(Config):
+    """Settings of the reader `tsv`: columns by name, or by number from 0 where the first line is a row already."""
+
+    kind: Literal["tsv"] = "tsv"
+    path: str = Field(min_length=1)
+    source: str | int = "source"
+    target: str | int = "target"
+    header: bool = True
+
+    @model_validator(mode="after")
+    def _names_or_numbers(self) -> Self:
+        for side, column in (("source", self.source), ("target", self.target)):
+            if self.header and not isinstance(column, str):
+                raise ValueError(f"{side} = {column} is a number: name the header's column, or set header = false")
+            if not self.header and (not isinstance(column, int) or column < 0):
+                raise ValueError(f"{side} = {column!r} with header = false: give the column's number, the first is 0")
+        return self
+
+
+@readers.register
+class Tsv(Reader):
+    """Reads two columns of a tab-separated file. Blank lines are passed over."""
+
+    Config = TsvConfig
+    config: TsvConfig
+
+    def read(self) -> Iterator[Record | BadLine]:
+        """The two columns of each row; a row with more or fewer columns than the header is bad."""
+        lines = read_lines(self.config.path)
+        names = self._header(lines)
+        source, target = (self._index(names, column) for column in (self.config.source, self.config.target))
+        for line in lines:
+            row = self._row(line, names, max(source, target))
+            if isinstance(row, BadLine):
+                yield row
+            elif row is not None:
+                assert isinstance(line, Line)
+                yield Record(row[source], row[target], f"{self.config.path}:{line.number}")
+
+    def jobs(self) -> Iterator[Job]:
+        """Each row with its target column set; a target column that is not there is added behind the others."""
+        lines = read_lines(self.config.path)
+        names = self._header(lines)
+        source = self._index(names, self.config.source)
+        target = self._target(names)
+        if names is not None:
+            yield verbatim("\t".join([*names, *([str(self.config.target)] if target == len(names) else [])]) + "\n")
+        for line in lines:
+            row = self._row(line, names, source)
+            if isinstance(row, BadLine):
+                raise CorpusError(f"{row}: mend the line, nothing was written")
+            if row is None:
+                yield verbatim("\n")
+            else:
+                yield self._job(row, source, target)
+
+    @staticmethod
+    def _job(row: list[str], source: int, target: int) -> Job:
+        def write(translations: list[str]) -> str:
+            cells = row + [""] * (target + 1 - len(row))
+            cells[target] = _BREAKS.sub(" ", translations[0])
+            return "\t".join(cells) + "\n"
+
+        return Job((row[source],), write)
+
+    def _header(self, lines: Iterator[Line | BadLine]) -> list[str] | None:
+        if not self.config.header:
+            return None
+        first = next(lines, None)
+        if first is None:
+            raise CorpusError(f"{self.config.path} is empty: its first line should name the columns")
+        if isinstance(first, BadLine):
+            raise CorpusError(f"{first}: the header cannot be read")
+        return first.text.split("\t")
+
+    def _index(self, names: list[str] | None, column: str | int) -> int:
+        if isinstance(column, int):
+            return column
+        assert names is not None
+        if column not in names:
+            raise column_error(f"{self.config.path}:1", column, names)
+        return names.index(column)
+
+    def _target(self, names: list[str] | None) -> int:
+        if names is None:
+            return int(self.config.target)
+        column = str(self.config.target)
+        return names.index(column) if column in names else len(names)
+
+    def _row(self, line: Line | BadLine, names: list[str] | None, last: int) -> list[str] | BadLine | None:
+        """The cells of a line; None when it is blank."""
+        if isinstance(line, BadLine):
+            return line
+        if not line.text:
+            return None
+        row = line.text.split("\t")
+        where = f"{self.config.path}:{line.number}"
+        if names is not None and len(row) != len(names):
+            return BadLine(where, f"{len(row)} columns where the header has {len(names)}", excerpt(line.text))
+        if len(row) <= last:
+            return BadLine(
+                where, f"{len(row)} columns, and column {last} is asked for (the first is 0)", excerpt(line.text)
+            )
+        return row

@@ -1,0 +1,73 @@
+"""What a reader is, and where readers are registered."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from endash.config import Config
+from endash.corpora.record import BadLine, Record
+from endash.errors import CorpusError, nearest
+from endash.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A stretch of a file that is being translated.
+
+    `texts` are its sources; `write` is given as many translations and returns the stretch as it is to be written.
+    `kept` counts translations that were there and stay.
+    """
+
+    texts: tuple[str, ...]
+    write: Callable[[list[str]], str]
+    kept: int = 0
+
+
+def verbatim(text: str) -> Job:
+    """A stretch that holds nothing to translate."""
+    return Job((), lambda _: text)
+
+
+class Reader(ABC):
+    """Reads the pairs of one format. A class of its own for each format, registered in `readers` with its nested Config."""
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def read(self) -> Iterator[Record | BadLine]:
+        """The records in the file's order, and the lines that hold none. Raises CorpusError if the file cannot be read."""
+
+    def jobs(self) -> Iterator[Job]:
+        """The file in stretches, for `translate_file`. Raises CorpusError if the format cannot be written."""
+        kinds = sorted(kind for kind in readers if readers[kind].jobs is not Reader.jobs)
+        raise CorpusError(
+            f"the format {self.config.kind!r} is only read, and cannot be written: translate a file of {', '.join(kinds)}"
+        )
+
+
+readers: Registry[Reader] = Registry("reader")
+
+
+def column_error(where: str, asked: str | int, found: list[str]) -> CorpusError:
+    """The error for a column or field that is not there: what was found, the nearest first."""
+    return CorpusError(f"{where}: no column {asked!r}: {nearest(str(asked), found)}")
+
+
+def guess_columns(where: str, found: list[str], how: str) -> tuple[str, str]:
+    """The source and target column among those `found`: named so, or the only two.
+
+    Raises CorpusError, with `how` to name them, when there is a choice.
+    """
+    if "source" in found:
+        return "source", "target"
+    if len(found) == 1:
+        return found[0], "target"
+    if len(found) == 2:
+        return found[0], found[1]
+    raise CorpusError(f"{where} has the columns {', '.join(found) or 'none'}: name source and target, as in {how}")
