@@ -1,0 +1,170 @@
+"""gettext catalogues: PO, which people edit, and MO, which programs read. Each is loaded whole, through polib."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from endash.config import Config
+from endash.corpora.files import read_bytes, surrogate_in
+from endash.corpora.readers import Job, Reader, readers
+from endash.corpora.record import BadLine, Record, excerpt
+from endash.errors import CorpusError
+
+_CHARSET = re.compile(rb'"?Content-Type:[^"\n]*charset=([A-Za-z0-9_.:-]+)')
+
+
+class PoConfig(Config):
+    """Settings of the reader `po`: the path. The source is the msgid, the target the msgstr."""
+
+    kind: Literal["po"] = "po"
+    path: str = Field(min_length=1)
+
+
+class MoConfig(Config):
+    """Settings of the reader `mo`: the path. The source is the msgid, the target the msgstr."""
+
+    kind: Literal["mo"] = "mo"
+    path: str = Field(min_length=1)
+
+
+@readers.register
+class Po(Reader):
+    """Reads translated entries; untranslated, fuzzy and obsolete ones are passed over."""
+
+    Config = PoConfig
+    config: PoConfig
+
+    def read(self) -> Iterator[Record | BadLine]:
+        """The pairs of each entry; see `entry_pairs` for plurals. Raises CorpusError if the file is no PO file."""
+        path = self.config.path
+        for entry in parse_po(path, read_bytes(path)):
+            if not (entry.obsolete or entry.fuzzy):
+                yield from entry_pairs(entry, f"{path}:{entry.linenum}")
+
+    def jobs(self) -> Iterator[Job]:
+        """Each entry without a translation; then the file, for it is written whole."""
+        catalogue = parse_po(self.config.path, read_bytes(self.config.path))
+        forms = _plural_forms(catalogue)
+        for entry in catalogue:
+            where = f"{self.config.path}:{entry.linenum}"
+            if entry.obsolete:
+                continue
+            if half := surrogate_in(entry.msgid + (entry.msgid_plural or "")):
+                raise CorpusError(f"{where}: {_wrong_byte(half)}: mend the line, nothing was written")
+            yield Job(*_blanks(entry, forms))
+        yield Job((), lambda _: str(catalogue) + "\n")
+
+
+@readers.register
+class Mo(Reader):
+    """Reads the pairs of a compiled catalogue."""
+
+    Config = MoConfig
+    config: MoConfig
+
+    def read(self) -> Iterator[Record | BadLine]:
+        """The pairs of each entry; see `entry_pairs` for plurals. Raises CorpusError if the file is no MO file."""
+        path = self.config.path
+        for number, entry in enumerate(parse_mo(path, read_bytes(path)), start=1):
+            yield from entry_pairs(entry, f"{path}#{number}")
+
+
+def parse_po(path: str, raw: bytes) -> Any:
+    """The polib catalogue in `raw`. Bytes that are not in its charset (UTF-8 unless it says otherwise) become surrogates."""
+    import polib
+
+    found = _CHARSET.search(raw)
+    charset = found.group(1).decode("ascii") if found else "utf-8"
+    try:
+        text = raw.decode(
+            "utf-8-sig" if charset.lower() in ("charset", "utf-8", "utf8") else charset, "surrogateescape"
+        )
+        return polib.pofile(_Lines(text), encoding="utf-8")
+    except LookupError:
+        raise CorpusError(f"{path}: charset={charset} is unknown: write UTF-8, and say so in the header") from None
+    except (OSError, ValueError) as error:
+        reason = (
+            str(error).replace("in po file None", "").replace(text, "") if isinstance(error, OSError) else str(error)
+        )
+        raise CorpusError(f"{path} is not a PO file: {reason}") from None
+
+
+def parse_mo(path: str, raw: bytes) -> Any:
+    """The polib catalogue in `raw`."""
+    import struct
+
+    import polib
+
+    try:
+        return polib.mofile(raw, encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not UTF-8 ({error.reason}): make it anew from a UTF-8 PO file") from None
+    except (OSError, struct.error, ValueError) as error:
+        raise CorpusError(f"{path} is not an MO file, or is cut short: make it anew with msgfmt ({error})") from None
+
+
+class _Lines(str):
+    """The content of a PO file, whose lines end in a line feed only; `str` would also split them at U+2028 and its like."""
+
+    __slots__ = ()
+
+    def splitlines(self, keepends: bool = False) -> list[str]:
+        return self.split("\n")
+
+
+def entry_pairs(entry: Any, where: str) -> Iterator[Record | BadLine]:
+    """The pairs of a polib entry; none where the translation is missing.
+
+    With plurals, the singular goes with the first form and the plural with the last; where the target has but one form
+    (Chinese, Japanese) that belongs to the plural.
+    """
+    if not entry.msgid_plural:
+        pairs = [(entry.msgid, entry.msgstr)]
+    else:
+        forms = [entry.msgstr_plural[number] for number in sorted(entry.msgstr_plural)]
+        pairs = [(entry.msgid, forms[0])] if len(forms) > 1 else []
+        pairs += [(entry.msgid_plural, forms[-1])] if forms else []
+    for source, target in pairs:
+        if half := surrogate_in(source + target):
+            yield BadLine(
+                where, _wrong_byte(half), excerpt((source + " " + target).encode("utf-8", "backslashreplace").decode())
+            )
+        elif source and target:
+            yield Record(source, target, where)
+
+
+def _wrong_byte(surrogate: str) -> str:
+    return f"byte 0x{surrogate[-2:]} does not belong to the file's encoding"
+
+
+def _plural_forms(catalogue: Any) -> int:
+    found = re.search(r"nplurals\s*=\s*(\d+)", catalogue.metadata.get("Plural-Forms", ""))
+    return int(found.group(1)) if found else 2
+
+
+def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
+    """What an entry needs: the texts, what puts their translations in place, and how many translations stay."""
+    if not entry.msgid_plural:
+        texts: tuple[str, ...] = () if entry.msgstr else (entry.msgid,)
+
+        def write(translations: list[str]) -> str:
+            if translations:
+                entry.msgstr = translations[0]
+            return ""
+
+        return texts, write, 1 - len(texts)
+    numbers = sorted(entry.msgstr_plural) or list(range(forms))
+    missing = [number for number in numbers if not entry.msgstr_plural.get(number)]
+    singular = missing[:1] == [0] and len(numbers) > 1
+    texts = ((entry.msgid,) if singular else ()) + ((entry.msgid_plural,) if missing[singular:] else ())
+
+    def write_plural(translations: list[str]) -> str:
+        for number in missing:
+            entry.msgstr_plural[number] = translations[0] if singular and number == 0 else translations[-1]
+        return ""
+
+    return texts, write_plural, len(numbers) - len(missing)
