@@ -1,0 +1,180 @@
+"""A corpus as a recipe describes it: readers, filters, and parts that share no source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from endash.config import Config
+from endash.corpora import formats as formats  # noqa: PLC0414  (registers the readers)
+from endash.corpora.filters import EmptyConfig, filters
+from endash.corpora.keys import key_digest
+from endash.corpora.readers import readers
+from endash.corpora.record import BadLine, Record
+from endash.corpora.report import SHOWN, CorpusReport
+from endash.errors import CorpusError
+from endash.registry import Registry
+
+Part = Literal["train", "valid", "test"]
+_ENOUGH = 100  # lines read before the share of bad ones is judged; it is judged again at the end
+
+
+def _one_of(registry: Registry[Any]) -> Any:
+    """The settings of any registered kind, told apart by ``kind``."""
+    return Annotated[Union[tuple(registry.config(kind) for kind in registry)], Field(discriminator="kind")]  # noqa: UP007
+
+
+if TYPE_CHECKING:
+    ReaderConfig = Config
+    FilterConfig = Config
+else:
+    ReaderConfig = _one_of(readers)
+    FilterConfig = _one_of(filters)
+
+ReaderConfigs = Annotated[
+    tuple[ReaderConfig, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,))
+]
+
+
+class SplitConfig(Config):
+    """Settings of ``corpus.split``: which shares of the train records become the valid and the test part."""
+
+    valid: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Self:
+        if self.valid + self.test >= 1:
+            raise ValueError(
+                f"valid = {self.valid} and test = {self.test} leave nothing to train on: their sum must be below 1"
+            )
+        return self
+
+
+class CorpusConfig(Config):
+    """Section ``[corpus]`` of a recipe.
+
+    `train`, `valid` and `test` are a reader each, or a list of readers. Without `valid`, `test` and `split`, 5 % of `train`
+    become valid and 5 % test. `max_bad` is the share of bad lines past which reading stops.
+    """
+
+    train: Annotated[ReaderConfigs, Field(min_length=1)]
+    valid: ReaderConfigs = ()
+    test: ReaderConfigs = ()
+    split: SplitConfig | None = None
+    filters: tuple[FilterConfig, ...] = (EmptyConfig(),)
+    max_bad: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        for part in ("valid", "test"):
+            if self.split is not None and getattr(self, part) and getattr(self.split, part):
+                raise ValueError(
+                    f"{part} comes from a file and from the split: leave out one of {part} and split.{part}"
+                )
+        return self
+
+    def shares(self) -> SplitConfig:
+        """The split in force."""
+        if self.split is not None:
+            return self.split
+        return SplitConfig() if self.valid or self.test else SplitConfig(valid=0.05, test=0.05)
+
+
+class Corpus:
+    """The records of one part, read anew and in the same order each time it is iterated; never held in memory.
+
+    Which part of a split a record is in depends on nothing but its source's key (`source_key`), so no two parts share a
+    source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are left out of train, and
+    those with a key of test out of valid. The filters work on what comes from `train`, split or not; given valid and test
+    files stay as they are. `report` is that of the last whole pass. Raises CorpusError if the part does not exist.
+    """
+
+    def __init__(self, config: CorpusConfig, part: Part = "train") -> None:
+        self.config = config
+        self.part = part
+        self.report = CorpusReport(part)
+        self._given = getattr(config, part)  # readers of this part's own; empty if it comes out of train
+        self._shares = config.shares()
+        if not self._given and not getattr(self._shares, part):
+            raise CorpusError(
+                f"the corpus has no {part} part: give it corpus.{part}, or a share, as corpus.split.{part} = 0.05"
+            )
+        self._held_out: frozenset[int] | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        tally = _Tally(self.part, self.config.max_bad)
+        from_train = self.part == "train" or not self._given
+        chain = [(filters.build(config), _kind(config)) for config in self.config.filters] if from_train else []
+        dropped = dict.fromkeys((kind for _, kind in chain), 0)
+        held_out = elsewhere = kept = 0
+        others = self._keys_of_others()
+        for record in tally.records(self._given if not from_train else self.config.train):
+            key = key_digest(record.source)
+            if from_train and self._part_of(key) != self.part:
+                elsewhere += 1
+            elif key in others:
+                held_out += 1
+            elif kind := next((kind for filter_, kind in chain if not filter_.keeps(record)), None):
+                dropped[kind] += 1
+            else:
+                kept += 1
+                yield record
+        self.report = tally.report(kept, dropped, held_out, elsewhere)
+
+    def _part_of(self, key: int) -> Part:
+        place = key / 2**64
+        if place < self._shares.test:
+            return "test"
+        return "valid" if place < self._shares.test + self._shares.valid else "train"
+
+    def _keys_of_others(self) -> frozenset[int]:
+        """The keys of the files that hold out their sources from this part."""
+        if self._held_out is None:
+            over: dict[str, list[Part]] = {"train": ["valid", "test"], "valid": ["test"], "test": []}
+            self._held_out = frozenset(
+                key_digest(record.source)
+                for part in over[self.part]
+                for record in _Tally(part, self.config.max_bad).records(getattr(self.config, part))
+            )
+        return self._held_out
+
+
+class _Tally:
+    """Counts lines as they are read, and stops when too many are bad."""
+
+    def __init__(self, part: str, max_bad: float) -> None:
+        self.part, self.max_bad = part, max_bad
+        self.read = self.bad = 0
+        self.shown: list[BadLine] = []
+
+    def records(self, configs: Iterable[Config]) -> Iterator[Record]:
+        for config in configs:
+            for item in readers.build(config).read():
+                if isinstance(item, Record):
+                    self.read += 1
+                    yield item
+                else:
+                    self.bad += 1
+                    self.shown += [item] if len(self.shown) < SHOWN else []
+                    if self.read + self.bad >= _ENOUGH:
+                        self._judge()
+        self._judge()
+
+    def _judge(self) -> None:
+        total = self.read + self.bad
+        if total and self.bad > self.max_bad * total:
+            shown = "\n".join(f"  {line}" for line in self.shown)
+            raise CorpusError(
+                f"{self.bad:,} of {total:,} lines of the {self.part} part are bad, and corpus.max_bad = {self.max_bad:g} "
+                f"allows {self.max_bad:.1%}: mend them, or raise corpus.max_bad; the first:\n{shown}"
+            )
+
+    def report(self, kept: int, dropped: dict[str, int], held_out: int, elsewhere: int) -> CorpusReport:
+        return CorpusReport(self.part, self.read, kept, self.bad, tuple(self.shown), dropped, held_out, elsewhere)
+
+
+def _kind(config: Config) -> str:
+    return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)

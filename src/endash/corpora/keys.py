@@ -1,0 +1,33 @@
+"""A source's key: what is left of it when what near-duplicates differ in is taken away."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
+
+
+def source_key(text: str) -> str:
+    """The letters of `text` in lower case, without placeholders, digits, punctuation and white space.
+
+    Texts of one key are near-duplicates: ``Delete {count} files?`` and ``delete %d files``. All texts without letters share
+    the empty key.
+    """
+    from endash.text.placeholders import find_placeholders
+
+    for placeholder in set(find_placeholders(text)):
+        text = text.replace(placeholder, " ")
+    return _NOT_LETTERS.sub("", text.lower())
+
+
+def digest(text: str) -> int:
+    """64 bits of BLAKE2b over the UTF-8 of `text`: the same number on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest(), "big")
+
+
+@lru_cache(maxsize=4096)
+def key_digest(text: str) -> int:
+    """The digest of a source's key; near-duplicates have the same."""
+    return digest(source_key(text))
