@@ -1,0 +1,25 @@
+"""Corpora: pairs of texts out of files, filtered and split, and files with their translations put in."""
+
+from endash.corpora.corpus import Corpus, CorpusConfig, Part, SplitConfig
+from endash.corpora.filters import filters
+from endash.corpora.guess import guess_reader
+from endash.corpora.readers import Reader, readers
+from endash.corpora.record import BadLine, Record
+from endash.corpora.report import CorpusReport
+from endash.corpora.translating import TranslatedFile, translate_file
+
+__all__ = [
+    "BadLine",
+    "Corpus",
+    "CorpusConfig",
+    "CorpusReport",
+    "Part",
+    "Reader",
+    "Record",
+    "SplitConfig",
+    "TranslatedFile",
+    "filters",
+    "guess_reader",
+    "readers",
+    "translate_file",
+]
