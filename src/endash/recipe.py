@@ -1,0 +1,279 @@
+"""One experiment, described: a TOML file becomes a typed, checked `Recipe`, or an error that says what to change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import PydanticKnownError
+
+from endash.combination import why_not
+from endash.config import Config
+from endash.corpora import CorpusConfig
+from endash.decoders import decoders
+from endash.decoding.config import DecodingConfig
+from endash.encoders import encoders
+from endash.errors import RecipeError, nearest
+from endash.heads import HeadConfig
+from endash.links import links
+from endash.parts.contracts import PartConfig
+from endash.registry import Registry
+from endash.retrieval import RetrievalConfig
+from endash.text import TextConfig
+from endash.training.config import TrainingConfig
+
+_PARTS: dict[str, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
+
+
+def _part(role: str) -> BeforeValidator:
+    """Turns a table with a `kind` into the settings class registered under that kind."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, Config):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f'a table is needed, such as {role} = {{ kind = "{next(iter(_PARTS[role]))}" }}')
+        if value.get("kind") not in list(_PARTS[role]):
+            tags = {
+                "tag": str(value.get("kind", "")),
+                "expected_tags": str(list(_PARTS[role])),
+                "discriminator": "kind",
+            }
+            raise PydanticKnownError("union_tag_invalid", tags)
+        return _PARTS[role].config(value["kind"]).model_validate_json(json.dumps(value))
+
+    return BeforeValidator(check)
+
+
+class Recipe(Config):
+    """One experiment: its corpus, its model, its training, and how to decode with what comes out.
+
+    Parts are chosen by the `kind` of their section. Three that cannot stand together are refused when the recipe is read.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    corpus: CorpusConfig
+    text: TextConfig = Field(default_factory=TextConfig)
+    encoder: Annotated[SerializeAsAny[PartConfig], _part("encoder")]
+    link: Annotated[SerializeAsAny[Config], _part("link")]
+    decoder: Annotated[SerializeAsAny[PartConfig], _part("decoder")]
+    head: HeadConfig = Field(default_factory=HeadConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = Field(default_factory=DecodingConfig)
+    retrieval: RetrievalConfig | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if reason := why_not(self.encoder, self.link, self.decoder):
+            raise ValueError(reason)
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+        """The recipe in a TOML file, with `overrides` such as ``training.steps=100`` put over it.
+
+        Corpus paths are taken relative to the file's folder. Raises RecipeError with a line for each thing that is wrong.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise RecipeError(f"{path}: there is no such recipe; {_beside(path)}") from None
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path} is not UTF-8 (byte {error.start}): a recipe is a UTF-8 text file") from None
+        except OSError as error:
+            raise RecipeError(f"{path}: the recipe cannot be read: {error.strerror}") from None
+        return cls.parse(text, overrides, where=str(path), folder=path.parent)
+
+    @classmethod
+    def parse(
+        cls, text: str, overrides: Sequence[str] = (), *, where: str = "the recipe", folder: str | Path = "."
+    ) -> Recipe:
+        """The recipe in a TOML text; `where` names it in errors, relative corpus paths start from `folder`."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{where} is not TOML: {error}") from None
+        changed = apply_overrides(data, overrides)
+        try:
+            recipe = cls.model_validate_json(json.dumps(data, default=str))
+        except ValidationError as error:
+            raise RecipeError("\n".join(_explain(error, data, where, changed))) from None
+        return recipe.model_copy(update={"corpus": _anchored(recipe.corpus, Path(folder).absolute())})
+
+    def changed(self, overrides: Sequence[str]) -> Recipe:
+        """This recipe with overrides put over it, checked again."""
+        return Recipe.parse(self.to_toml(), overrides, where=self.name)
+
+    def to_toml(self) -> str:
+        """The resolved recipe, every default filled in; `parse` makes an equal recipe of it."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any setting."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
+    """Put each ``dotted.key=value`` into `data`; a value is TOML, or a plain string. Gives the dotted keys.
+
+    Raises RecipeError for one that has no ``=`` or that leads into what is no table.
+    """
+    changed = set()
+    for override in overrides:
+        dotted, equals, value = (piece.strip() for piece in override.partition("="))
+        keys = dotted.split(".")
+        if not equals or not all(keys):
+            raise RecipeError(f"--set {override}: an override is KEY=VALUE, such as --set training.steps=100")
+        table = data
+        for depth, key in enumerate(keys[:-1], start=1):
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                inner = ".".join(keys[:depth])
+                raise RecipeError(f"--set {override}: {inner} is {_shown(table)}, not a table: set {inner} as a whole")
+        table[keys[-1]] = _value(value)
+        changed.add(dotted)
+    return changed
+
+
+def _value(text: str) -> Any:
+    """`text` as a TOML value where it is one, else as it stands: kinds and paths need no quotation marks."""
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return value["value"] if len(value) == 1 and isinstance(value["value"], str | int | float | list | dict) else text
+
+
+def _anchored(value: Any, folder: Path) -> Any:
+    """Settings of a corpus with the relative paths in them taken from `folder`."""
+    if isinstance(value, list | tuple):
+        return type(value)(_anchored(item, folder) for item in value)
+    if not isinstance(value, Config):
+        return value
+    paths = ("source", "target") if getattr(value, "kind", None) == "lines" else ("path",)
+    update = {}
+    for name in type(value).model_fields:
+        held = getattr(value, name)
+        if name in paths and isinstance(held, str):
+            update[name] = str(folder / held)
+        elif isinstance(held, Config | list | tuple):
+            update[name] = _anchored(held, folder)
+    return value.model_copy(update=update)
+
+
+def _beside(path: Path) -> str:
+    found = sorted(path.parent.glob("*.toml")) if path.parent.is_dir() else []
+    return nearest(str(path), map(str, found)) if found else f"and no other in {path.parent}: check the path"
+
+
+# Errors: what pydantic found, said with the file, the dotted key and what is allowed.
+
+
+def _explain(error: ValidationError, data: dict[str, Any], where: str, changed: set[str]) -> list[str]:
+    lines = []
+    for found in error.errors(include_url=False):
+        keys = _real_keys(found["loc"], data) + (["kind"] if found["type"].startswith("union_tag") else [])
+        dotted = ".".join(map(str, keys))
+        unknown = found["type"] == "extra_forbidden"
+        from_set = any(
+            f"{dotted}.".startswith(f"{key}.") or (unknown and key.startswith(f"{dotted}.")) for key in changed
+        )
+        place = f"--set {dotted}" if from_set else f"{where}: {dotted}" if dotted else where
+        lines.append(f"{place}: {_message(found, keys, data)}{_leftover(found, keys, data, changed)}")
+    return list(dict.fromkeys(lines))
+
+
+def _real_keys(loc: Sequence[str | int], data: Any) -> list[str | int]:
+    """`loc` without the names of union branches that pydantic puts between the keys."""
+    keys: list[str | int] = []
+    for key in loc:
+        if key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int):
+            data = data[key]
+            keys.append(key)
+        elif key == loc[-1] and "[" not in str(key):
+            keys.append(key)
+    return keys
+
+
+def _message(found: Any, keys: list[str | int], data: dict[str, Any]) -> str:
+    context = found.get("ctx", {})
+    match found["type"]:
+        case "extra_forbidden":
+            kind = _kind_in(_at(keys[:-1], data))
+            owner = f"unknown key of kind {kind!r}" if kind else "unknown key"
+            return f"{owner}; {nearest(str(keys[-1]), _allowed(keys[:-1], data))}"
+        case "missing":
+            return "is missing, and has no default"
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"{_shown(found['input'])} is unknown: {_choices(found['input'], context['expected'])}"
+        case "union_tag_invalid":
+            given = f'"{context["tag"]}" is unknown:' if context["tag"] else "is missing;"
+            return f"{given} {_choices(context['tag'], context['expected_tags'])}"
+    return re.sub(r"^\w+(?= should)", lambda _: _shown(found["input"]), found["msg"])
+
+
+def _leftover(found: Any, keys: list[str | int], data: Any, changed: set[str]) -> str:
+    """What to do about a key that an override of its section's kind left behind."""
+    section = ".".join(map(str, keys[:-1]))
+    if found["type"] != "extra_forbidden" or f"{section}.kind" not in changed:
+        return ""
+    return (
+        f"""; to leave out what the former kind had: --set '{section}={{kind = "{_kind_in(_at(keys[:-1], data))}"}}'"""
+    )
+
+
+def _choices(given: object, expected: str) -> str:
+    return nearest(str(given), re.findall(r"'([^']*)'", expected) or [expected])
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _allowed(keys: list[str | int], data: Any) -> list[str]:
+    """The names of the settings that may stand in the table at `keys`."""
+    cls: type[Config] = Recipe
+    role = ""
+    for key in keys:
+        data = data[key]
+        if isinstance(key, str):
+            role = key
+            choices = _configs(cls.model_fields[key].annotation)
+            cls = next((one for one in choices if _kind(one) == _kind_in(data)), choices[0])
+    if role in _PARTS:
+        cls = _PARTS[role].config(data["kind"])
+    return list(cls.model_fields)
+
+
+def _at(keys: list[str | int], data: Any) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
+def _configs(annotation: Any) -> list[type[Config]]:
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in _configs(inner)]
+
+
+def _kind(cls: type[Config]) -> object:
+    return cls.model_fields["kind"].default if "kind" in cls.model_fields else None
+
+
+def _kind_in(data: object) -> object:
+    return data.get("kind") if isinstance(data, dict) else None
