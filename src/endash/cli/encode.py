@@ -1,0 +1,31 @@
+"""encode lines into a memory file, to be decoded later
+
+Reads UTF-8 from standard input; the file holds what the encoder made of each line, in safetensors.
+
+example:
+  echo "A man sleeps." | endash encode runs/demo --out sleeps.memory
+  endash decode runs/demo sleeps.memory
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from endash.cli.parser import note
+from endash.cli.streams import read_all
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL --out FILE."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the memory file to write")
+
+
+def run(args: Namespace) -> None:
+    """Write the memory of standard input."""
+    from endash.model import load
+
+    model = load(args.model)
+    memory = model.encode(read_all("endash encode"))
+    memory.save(args.out)
+    note(f"{args.out}: a memory of {len(memory)} lines")

@@ -1,0 +1,87 @@
+"""evaluate a model on a corpus: BLEU, chrF and TER, with their signatures
+
+CORPUS is a file of pairs, such as test.tsv, test.tmx or app.po; test.en,test.de for two aligned files; test.tsv:en,de to
+name the columns. --against MODEL2 also tells whether the difference between the two is more than luck. BLEU's tokenizer
+is that of the target's language, where a column or a file's name tells it, or --language does.
+
+example:
+  endash evaluate runs/demo test.tsv:en,de --json
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from endash.cli.decoding import add_decoding, best_texts, decoding_changes
+from endash.cli.parser import note
+
+if TYPE_CHECKING:
+    from endash.config import Config
+    from endash.evaluation.compare import Comparison
+    from endash.evaluation.evaluate import Evaluation
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL CORPUS, another model to compare with, and how to decode."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("corpus", metavar="CORPUS", help="a file of pairs")
+    parser.add_argument("--against", metavar="MODEL2", help="another model, to compare with")
+    parser.add_argument("--language", metavar="CODE", help="the target's language, such as zh")
+    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    add_decoding(parser)
+
+
+def run(args: Namespace) -> None:
+    """Translate the corpus's sources with each model and write the figures."""
+    changes = decoding_changes(args)
+
+    from endash.corpora import Corpus, CorpusConfig, guess_reader
+    from endash.evaluation.compare import compare
+    from endash.evaluation.evaluate import evaluate
+    from endash.evaluation.metrics import tokenizer_for
+    from endash.model import load
+
+    reader = guess_reader(args.corpus)
+    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
+    pairs = [(record.source, record.target) for record in corpus]
+    note(str(corpus.report))
+    language = args.language or _language(reader)
+    models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
+    found: dict[str, Evaluation] = {}
+    for path, model in models.items():
+        note(f"{path}: translating {len(pairs):,} sources")
+        found[path] = evaluate(best_texts(model, changes), pairs, language=language, confidence=True)
+    comparison = None
+    if len(found) == 2:
+        one, two = found.values()
+        comparison = compare(one.hypotheses, two.hypotheses, one.references, tokenize=tokenizer_for(language))
+    _write(args, found, comparison)
+
+
+def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
+    if args.json:
+        figures: dict[str, Any] = {"model": args.model, **found[args.model].to_json()}
+        if comparison:
+            figures["against"] = {"model": args.against, **found[args.against].to_json()}
+            figures["comparison"] = comparison.to_json()
+        print(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+
+    from rich.console import Console
+
+    from endash.evaluation.report import comparison_table, evaluation_table
+
+    console = Console()
+    console.print(evaluation_table(found))
+    if comparison:
+        console.print(comparison_table(comparison, a=args.model, b=args.against))
+
+
+def _language(reader: Config) -> str | None:
+    """The language code by which a reader's target is called: a column's name, or a file's suffix."""
+    from endash.corpora.scripts import LANGUAGES
+
+    name = str(getattr(reader, "target", "")).removesuffix(".gz").rpartition(".")[2]
+    return name if name.replace("_", "-").split("-")[0] in LANGUAGES else None

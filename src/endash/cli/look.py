@@ -1,0 +1,38 @@
+"""look at what a model does with a text: one page with its weights, alignment and memory
+
+Writes one self-contained HTML file, and shows it in the browser where standard output is a terminal.
+
+example:
+  endash look runs/demo "A man sleeps." --out sleeps.html --png
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL TEXT, and where to write."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("text", metavar="TEXT", help="a source to translate and look at")
+    parser.add_argument("--out", metavar="FILE", default="look.html", help="the page to write (look.html)")
+    parser.add_argument("--png", action="store_true", help="write a picture beside it too")
+    parser.add_argument("--no-open", action="store_true", help="do not show the page in the browser")
+
+
+def run(args: Namespace) -> None:
+    """Write the pictures and print their paths."""
+    from endash.inspection import write_page, write_png
+    from endash.model import load
+
+    look = load(args.model).look(args.text)
+    page = write_page(look, args.out)
+    print(page)
+    if args.png:
+        print(write_png(look, Path(args.out).with_suffix(".png")))
+    if sys.stdout.isatty() and not args.no_open:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())

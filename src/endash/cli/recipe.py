@@ -1,0 +1,86 @@
+"""show, check or list what makes a recipe
+
+show prints the recipe with every default filled in, check reads it and says that it can be trained,
+list tells the kinds of part that a recipe can name.
+
+example:
+  endash recipe show recipes/multi30k-en-de.toml --set link.kind=additive
+  endash recipe list links
+"""
+
+from __future__ import annotations
+
+import inspect
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import Any
+
+from endash.cli.parser import Parser, add_set
+
+_ROLES = ("encoders", "links", "decoders", "readers", "filters")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """One action, each with its own arguments."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=Parser)
+    _action(actions, "show", _show, "print the recipe with every default filled in")
+    _action(actions, "check", _check, "read the recipe and say whether it can be trained")
+    child = actions.add_parser("list", help="tell the kinds that a recipe can name", description=_example("list links"))
+    child.add_argument(
+        "role", nargs="?", choices=_ROLES, metavar="ROLE", help=f"one of {', '.join(_ROLES)}; all if left out"
+    )
+    child.set_defaults(action=_list, parser=child)
+
+
+def run(args: Namespace) -> None:
+    """Do the action."""
+    args.action(args)
+
+
+def _action(actions: Any, name: str, action: Callable[[Namespace], None], summary: str) -> None:
+    child = actions.add_parser(name, help=summary, description=_example(f"{name} recipes/multi30k-en-de.toml"))
+    child.add_argument("recipe", metavar="RECIPE", help="a TOML file")
+    add_set(child, "link.kind=additive")
+    child.set_defaults(action=action, parser=child)
+
+
+def _example(arguments: str) -> str:
+    return f"example:\n  endash recipe {arguments}"
+
+
+def _show(args: Namespace) -> None:
+    from endash.recipe import Recipe
+
+    print(Recipe.load(args.recipe, args.set).to_toml(), end="")
+
+
+def _check(args: Namespace) -> None:
+    from endash.combination import kind_of
+    from endash.recipe import Recipe
+
+    recipe = Recipe.load(args.recipe, args.set)
+    kinds = " · ".join(kind_of(part) for part in (recipe.encoder, recipe.link, recipe.decoder))
+    print(f"{args.recipe}: {recipe.name} can be trained: {kinds} ({recipe.fingerprint()})")
+
+
+def _list(args: Namespace) -> None:
+    from endash.corpora.filters import filters
+    from endash.corpora.readers import readers
+    from endash.decoders import decoders
+    from endash.encoders import encoders
+    from endash.links import links
+    from endash.registry import Registry
+
+    registries: dict[str, Registry[Any]] = {
+        "encoders": encoders,
+        "links": links,
+        "decoders": decoders,
+        "readers": readers,
+        "filters": filters,
+    }
+    for role in [args.role] if args.role else _ROLES:
+        if not args.role:
+            print(f"{role}:")
+        for kind in registries[role]:
+            summary = (inspect.getdoc(registries[role][kind]) or "").splitlines()[0]
+            print(f"{kind:<20}{summary}" if args.role else f"  {kind:<18}{summary}")

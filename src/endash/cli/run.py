@@ -1,0 +1,68 @@
+"""From the arguments to an exit code: 0 done, 2 the user's mistake, 1 our bug, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import endash
+from endash.cli import decode, encode, evaluate, look, recipe, score, train, translate
+from endash.cli.parser import Parser, note
+from endash.errors import EndashError
+
+_COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, look)
+
+_ABOUT = """Encoder–decoder models whose link and memory you choose, look at, keep and reuse.
+
+example:
+  endash train recipes/multi30k-en-de.toml --out runs/multi30k
+  echo "A man sleeps." | endash translate runs/multi30k
+"""
+
+
+def build_parser() -> Parser:
+    """The parser of every command. A command's help is its file's docstring."""
+    parser = Parser(prog="endash", description=_ABOUT)
+    parser.add_argument("--version", action="version", version=f"endash {endash.__version__}")
+    parser.set_defaults(parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        assert command.__doc__ is not None
+        name = command.__name__.rpartition(".")[2]
+        child = commands.add_parser(name, help=command.__doc__.splitlines()[0], description=command.__doc__)
+        child.set_defaults(run=command.run, parser=child)
+        command.add_arguments(child)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    try:
+        args = build_parser().parse(argv)
+        args.run(args)
+        sys.stdout.flush()
+        return 0
+    except SystemExit as end:  # argparse: help was asked for, or the arguments are wrong
+        return int(end.code or 0)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has all that it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        note("endash: interrupted")
+        return 130
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, EndashError):
+        note(f"endash: error: {error}")
+        return 2
+    if isinstance(error, OSError) and error.strerror:  # a folder that cannot be written, a full disk
+        note(f"endash: error: {error.filename or 'output'}: {error.strerror}")
+        return 2
+    traceback.print_exception(error)
+    note("endash: this is a bug of ours, not a mistake of yours: please report it with the lines above and the command")
+    return 1

@@ -1,0 +1,41 @@
+"""score pairs: the log-probability of each target, given its source
+
+Reads lines of source, tab, target from standard input and writes a natural logarithm for each; nearer to 0 is likelier.
+
+example:
+  printf 'A man sleeps.\\tEin Mann schläft.\\n' | endash score runs/demo
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from endash.cli.streams import read_chunks, write_lines
+from endash.errors import TextError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+
+
+def run(args: Namespace) -> None:
+    """Write a score for each line."""
+    from endash.model import load
+
+    model = load(args.model)
+    done = 0
+    for chunk in read_chunks():
+        pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
+        scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
+        write_lines(f"{score:.4f}" for score in scores)
+        done += len(chunk)
+
+
+def _pair(line: str, number: int) -> tuple[str, str]:
+    source, *rest = line.split("\t")
+    if len(rest) != 1:
+        raise TextError(
+            f"standard input, line {number}: {len(rest)} tabs, where one must stand between source and target"
+        )
+    return source, rest[0]

@@ -1,0 +1,53 @@
+"""Text in and out of a command: strict UTF-8, and one line out for each line in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from endash.errors import TextError
+
+CHUNK = 512  # lines handled at once: enough to fill batches, and the first answers come soon
+
+
+def read_lines() -> Iterator[str]:
+    """The lines of standard input without their ends. Raises TextError that names a line which is not UTF-8."""
+    for number, raw in enumerate(sys.stdin.buffer, start=1):
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"standard input, line {number}: byte 0x{line[error.start]:02x} at position {error.start + 1} is not UTF-8: "
+                "convert the text first, such as with iconv -f latin1 -t utf-8"
+            ) from None
+
+
+def read_chunks() -> Iterator[list[str]]:
+    """The lines of standard input, many at a time; one at a time where somebody types them."""
+    lines = read_lines()
+    size = 1 if sys.stdin.isatty() else CHUNK
+    while chunk := list(islice(lines, size)):
+        yield chunk
+
+
+def read_all(what: str) -> list[str]:
+    """All lines of standard input. Raises TextError where there is none."""
+    lines = list(read_lines())
+    if not lines:
+        raise TextError(f"standard input is empty: give {what} a line, such as echo 'A sentence.' | endash …")
+    return lines
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Write each as one line of UTF-8 to standard output, at once; a line break within one becomes a space."""
+    text = "".join(f"{one_line(line)}\n" for line in lines)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def one_line(text: str) -> str:
+    """`text` with every line break as a space."""
+    return " ".join(text.splitlines())

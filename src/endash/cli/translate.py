@@ -1,0 +1,78 @@
+"""translate lines, or a file with its structure kept
+
+Reads UTF-8 from standard input and writes one line for each. With --in and --out it translates a whole file: TSV gets a
+target column, JSONL a field, TMX and XLIFF a target, PO its msgstr; each may be gzipped.
+
+--alignment puts a tab and the Pharaoh pairs (source-target, in tokens from 0) behind each line.
+--n-best N writes N lines for each: its number, the score (log-probability) and the text, with tabs between.
+
+example:
+  echo "A man sleeps." | endash translate runs/demo --beam 4
+  endash translate runs/demo --in app.po --out app.de.po
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from endash.cli.decoding import add_decoding, best_texts, decoding_changes
+from endash.cli.parser import positive
+from endash.cli.streams import one_line, read_chunks, write_lines
+from endash.errors import EndashError
+
+if TYPE_CHECKING:
+    from endash.decoding.hypothesis import Hypothesis
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL, what to write of each line, and how to decode."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--alignment", action="store_true", help="write the alignment behind each line")
+    output.add_argument("--n-best", type=positive, metavar="N", help="write N hypotheses for each line")
+    parser.add_argument("--in", dest="source", metavar="FILE", help="translate this file")
+    parser.add_argument("--out", dest="target", metavar="FILE", help="and write this one")
+    add_decoding(parser)
+
+
+def run(args: Namespace) -> None:
+    """Translate standard input, or a file."""
+    if bool(args.source) != bool(args.target):
+        raise EndashError("--in and --out go together: the file to translate and the one to write")
+    if args.source and (args.alignment or args.n_best):
+        raise EndashError("--alignment and --n-best are for lines on standard input: a file keeps its own structure")
+    changes = decoding_changes(args)
+    if args.n_best:
+        changes["n_best"] = args.n_best
+
+    from endash.model import load
+
+    model = load(args.model)
+    if args.source:
+        from endash.corpora import translate_file
+
+        translate_file(args.source, args.target, best_texts(model, changes))
+        return
+    done = 0
+    for chunk in read_chunks():
+        found = model.translate(chunk, **changes)
+        write_lines(_lines(found, args, first=done + 1))
+        done += len(chunk)
+
+
+def _lines(found: list[list[Hypothesis]], args: Namespace, *, first: int) -> Iterator[str]:
+    for number, hypotheses in enumerate(found, start=first):
+        best = hypotheses[0]
+        if args.n_best:
+            yield from (f"{number}\t{one.score:.4f}\t{one_line(one.text)}" for one in hypotheses)
+        elif args.alignment:
+            yield f"{one_line(best.text)}\t{pharaoh(best.alignment)}"
+        else:
+            yield one_line(best.text)
+
+
+def pharaoh(alignment: Any) -> str:
+    """Alignment links as ``0-0 1-2``."""
+    return " ".join(f"{source}-{target}" for source, target in alignment)
