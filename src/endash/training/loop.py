@@ -1,0 +1,254 @@
+"""The training loop: steps, validations and checkpoints of one network over stored examples."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from endash.errors import TrainingError
+from endash.network import Batch
+from endash.training.batches import Rows, Size, epoch_batches, size_of
+from endash.training.checkpoints import Checkpoints
+from endash.training.config import TrainingConfig
+from endash.training.examples import Example, Examples
+from endash.training.files import write_text
+from endash.training.interruption import Interrupted, Stop
+from endash.training.journal import Journal
+from endash.training.machine import Machine
+from endash.training.position import Position, Validation, Window, best, stale
+from endash.training.progress import Progress, Standing
+from endash.training.schedule import learning_rate
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the loop calls for all that is not training.
+
+    Attributes:
+        validate: loss, and BLEU or chrF where that is the metric, of the network as it stands; None if `Stop` was
+            requested meanwhile.
+        keep_best: called when the network as it stands is the best so far.
+        readable: an example as words, for the report of a loss that is not finite.
+    """
+
+    validate: Callable[[Stop], Figures | None]
+    keep_best: Callable[[], None]
+    readable: Callable[[Example], dict[str, Any]]
+
+
+class Training:
+    """One run of a network over examples; `run` does all of it."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        examples: Examples,
+        config: TrainingConfig,
+        *,
+        seed: int,
+        folder: Path,
+        machine: Machine,
+        surroundings: Surroundings,
+        progress: Progress,
+    ) -> None:
+        self.network, self.examples, self.config = network.to(machine.device), examples, config
+        self.seed, self.folder, self.machine = seed, folder, machine
+        self.surroundings, self.progress = surroundings, progress
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.optimizer = adamw(network, config)
+        self.position = Position()
+
+    def run(self, stop: Stop) -> str:
+        """Train from the newest checkpoint, or from the start, to the end; gives what ended it.
+
+        Raises Interrupted when `stop` was requested, after a checkpoint; TrainingError for a loss that is not finite or
+        a checkpoint that cannot be written.
+        """
+        self._restore()
+        self._batches = self._epoch()
+        with Journal(self.folder, step=self.position.step) as self._journal:
+            while True:
+                limit = self._limit()
+                if (limit or self._validation_due()) and not self.position.validated:
+                    self._validate(stop)
+                if stop.requested:
+                    self._interrupt()
+                if limit := limit or self._out_of_patience():
+                    return limit
+                self._step()
+
+    def _restore(self) -> None:
+        newest = self.checkpoints.newest()
+        if newest is None:
+            return
+        self.position = self.checkpoints.restore(newest, self.network, self.optimizer)
+        self.progress.say(f"going on from step {newest}")
+        if self.checkpoints.threads(newest) != torch.get_num_threads():
+            warnings.warn(
+                f"the checkpoint was computed with {self.checkpoints.threads(newest)} threads, this process has "
+                f"{torch.get_num_threads()}: sums will differ in their last bits from those of an unbroken run",
+                stacklevel=3,
+            )
+
+    def _epoch(self) -> Iterator[Rows]:
+        """The batches of this epoch that are still to be done."""
+        position, config = self.position, self.config
+        batches = epoch_batches(
+            self.examples.lengths, batch_tokens=config.batch_tokens, seed=self.seed, epoch=position.epoch
+        )
+        return islice(batches, position.batch, None)
+
+    def _step(self) -> None:
+        """One step of the optimiser, over `accumulate` batches, each token of them with the same weight."""
+        began = time.monotonic()
+        group = list(islice(self._batches, self.config.accumulate))
+        targets = sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
+        rate = learning_rate(self.config, self.position.step + 1, progress=self._fraction())
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        self.network.train()
+        self.optimizer.zero_grad()
+        for rows in group:
+            with self.machine.autocast():
+                loss = self.network.loss(self._batch(rows), label_smoothing=self.config.label_smoothing)  # type: ignore[operator]
+            self._check(float(loss.total.detach()), "loss", [rows], rate)
+            (loss.total * (loss.tokens / targets)).backward()
+            self.position.window.nll += float(loss.nll)
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
+        self._check(norm, "gradient norm", group, rate)
+        self.optimizer.step()
+        self._advance(group, time.monotonic() - began)
+        self._log(rate, norm)
+
+    def _batch(self, rows: Rows) -> Batch:
+        source, target, *passages = (
+            torch.from_numpy(field).to(self.machine.device) for field in self.examples.padded(rows)
+        )
+        return Batch(source, target, tuple(passages))
+
+    def _advance(self, group: list[Rows], seconds: float) -> None:
+        position, window = self.position, self.position.window
+        size = sum((size_of(self.examples.lengths[rows]) for rows in group), start=Size())
+        window.targets += sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
+        window.tokens += size.real
+        window.padded += size.padded
+        window.seconds += seconds
+        position.seconds += seconds
+        position.step += 1
+        position.batch += len(group)
+        position.examples += sum(map(len, group))
+        if position.examples == len(self.examples):
+            position.epoch, position.batch, position.examples = position.epoch + 1, 0, 0
+            self._batches = self._epoch()
+
+    def _log(self, rate: float, norm: float) -> None:
+        position, window = self.position, self.position.window
+        due = position.step % self.config.log_every == 0
+        loss, speed = window.nll / window.targets, window.tokens / max(window.seconds, 1e-9)
+        self.progress.step(Standing(position.step, position.epoch, self._fraction(), loss, rate, speed), log=due)
+        if due:
+            figures = {"epoch": position.epoch, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+            size = Size(window.tokens, window.padded)
+            figures |= {"tokens_per_second": speed, "padding": size.padding, "seconds": position.seconds}
+            self._journal.write("train", position.step, figures)
+            position.window = Window()
+
+    def _validate(self, stop: Stop) -> None:
+        began = time.monotonic()
+        figures = self.surroundings.validate(stop)
+        if figures is None:
+            return
+        position, metric = self.position, self.config.metric
+        validation = Validation(position.step, position.epoch, **figures)
+        position.validations.append(validation)
+        if improved := stale(position.validations, metric) == 0:
+            self.surroundings.keep_best()
+        position.seconds += time.monotonic() - began
+        perplexity = math.exp(min(validation.loss, 700.0))
+        self._journal.write("valid", position.step, {"epoch": position.epoch, **figures, "perplexity": perplexity})
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        self.progress.say(f"step {position.step}: valid {shown}{', the best so far' if improved else ''}")
+        self._save()
+
+    def _save(self) -> Path:
+        path = self.checkpoints.write(self.position, self.network, self.optimizer)
+        self.checkpoints.prune(
+            one.step for one in best(self.position.validations, self.config.metric, self.config.average)
+        )
+        return path
+
+    def _interrupt(self) -> None:
+        path = self.checkpoints.path(self.position.step) if self.position.validated else self._save()
+        raise Interrupted(
+            f"stopped at step {self.position.step}; kept in {path}. To go on, give the same command with --resume"
+        )
+
+    def _limit(self) -> str | None:
+        """The limit that the run has reached, None if there is more to do."""
+        config, position = self.config, self.position
+        if config.max_steps is not None and position.step >= config.max_steps:
+            return f"max_steps = {config.max_steps}"
+        if config.max_epochs is not None and position.epoch >= config.max_epochs:
+            return f"max_epochs = {config.max_epochs}"
+        if config.max_minutes is not None and position.seconds >= 60 * config.max_minutes:
+            return f"max_minutes = {config.max_minutes:g}"
+        return None
+
+    def _out_of_patience(self) -> str | None:
+        patience = self.config.patience
+        if patience is None or stale(self.position.validations, self.config.metric) < patience:
+            return None
+        return f"patience = {patience}"
+
+    def _validation_due(self) -> bool:
+        position, every = self.position, self.config.validate_every
+        return position.step > 0 and (position.batch == 0 if every is None else position.step % every == 0)
+
+    def _fraction(self) -> float:
+        """How far the run is of the end set in steps or epochs, or else in minutes: 0 to 1."""
+        config, position = self.config, self.position
+        fractions = []
+        if config.max_steps is not None:
+            fractions.append(position.step / config.max_steps)
+        if config.max_epochs is not None:
+            fractions.append((position.epoch + position.examples / len(self.examples)) / config.max_epochs)
+        if not fractions and config.max_minutes is not None:
+            fractions.append(position.seconds / (60 * config.max_minutes))
+        return min(1.0, max(fractions))
+
+    def _check(self, value: float, name: str, group: list[Rows], rate: float) -> None:
+        """Raises TrainingError if `value` is not finite, having written the batches that made it to the run's folder."""
+        if math.isfinite(value):
+            return
+        step = self.position.step + 1
+        path = self.folder / f"not-finite-{step:06d}.json"
+        examples = [self.surroundings.readable(self.examples[row]) for rows in group for row in rows]
+        report = {"step": step, "what": name, "value": str(value), "learning_rate": rate, "examples": examples}
+        write_text(path, json.dumps(report, ensure_ascii=False, indent=1))
+        raise TrainingError(
+            f"step {step}: the {name} is {value} at learning rate {rate:.3g}. The {len(examples)} examples of the batch are "
+            f"in {path}. The last checkpoint is from before it: look for broken examples there, lower "
+            "training.learning_rate or lengthen training.warmup, and train in another folder"
+        )
+
+
+def adamw(network: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) with β = (0.9, 0.98) of Vaswani et al. 2017, section 5.3; vectors are not decayed."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
