@@ -76,10 +76,10 @@ def test_pieces_join_to_the_text(text: str) -> None:
 def test_hostile_text_takes_linear_time(part: str) -> None:
     """A quadratic pattern would not come back within minutes."""
     for text in (
-        part * 100_000,
-        "<a" + part * 100_000,
-        part + "a" * 100_000,
-        part + " " * 100_000,
-        part + "1" * 100_000,
+        part * 30_000,
+        "<a" + part * 30_000,
+        part + "a" * 30_000,
+        part + " " * 30_000,
+        part + "1" * 30_000,
     ):
         find_placeholders(text)
