@@ -30,6 +30,8 @@ def decoding_changes(args: Namespace) -> dict[str, Any]:
     return {**changes.get("decoding", {}), **({"beam": args.beam} if args.beam else {})}
 
 
-def best_texts(model: Model, changes: dict[str, Any]) -> Callable[[list[str]], list[str]]:
-    """A function from texts to the best translation of each, with the decoding so changed."""
-    return lambda texts: [found[0].text for found in model.translate(texts, **changes)]
+def best_texts(
+    model: Model, changes: dict[str, Any], advance: Callable[[int], None]
+) -> Callable[[list[str]], list[str]]:
+    """A function from texts to the best translation of each, with the decoding so changed; it tells `advance` of them."""
+    return lambda texts: [found[0].text for found in model.translate(texts, progress=advance, **changes)]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note
+from endash.cli.progress import progress
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -51,8 +52,8 @@ def run(args: Namespace) -> None:
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
-        note(f"{path}: translating {len(pairs):,} sources")
-        found[path] = evaluate(best_texts(model, changes), pairs, language=language, confidence=True)
+        with progress(path, total=len(pairs)) as advance:
+            found[path] = evaluate(best_texts(model, changes, advance), pairs, language=language, confidence=True)
     comparison = None
     if len(found) == 2:
         one, two = found.values()

@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has all that it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        note("endash: interrupted")
+    except KeyboardInterrupt as stop:  # a run's says where it is kept and how to go on
+        note(f"endash: {stop if str(stop) else 'interrupted'}")
         return 130
     except Exception as error:
         return _failed(error)

@@ -3,7 +3,7 @@
 Reads UTF-8 from standard input and writes one line for each. With --in and --out it translates a whole file: TSV gets a
 target column, JSONL a field, TMX and XLIFF a target, PO its msgstr; each may be gzipped.
 
---alignment puts a tab and the Pharaoh pairs (source-target, in tokens from 0) behind each line.
+--alignment puts a tab and the Pharaoh pairs (source-target, words counted from 0) behind each line.
 --n-best N writes N lines for each: its number, the score (log-probability) and the text, with tabs between.
 
 example:
@@ -13,17 +13,20 @@ example:
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
-from endash.cli.parser import positive
+from endash.cli.parser import note, positive
+from endash.cli.progress import progress
 from endash.cli.streams import one_line, read_chunks, write_lines
 from endash.errors import EndashError
 
 if TYPE_CHECKING:
     from endash.decoding.hypothesis import Hypothesis
+    from endash.model import Model
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,15 +54,26 @@ def run(args: Namespace) -> None:
 
     model = load(args.model)
     if args.source:
-        from endash.corpora import translate_file
+        _translate_file(model, args, changes)
+    else:
+        _translate_lines(model, args, changes)
 
-        translate_file(args.source, args.target, best_texts(model, changes))
-        return
+
+def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
+    from endash.corpora import translate_file
+
+    with progress(args.source) as advance:
+        done = translate_file(args.source, args.target, best_texts(model, changes, advance))
+    note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")
+
+
+def _translate_lines(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
     done = 0
-    for chunk in read_chunks():
-        found = model.translate(chunk, **changes)
-        write_lines(_lines(found, args, first=done + 1))
-        done += len(chunk)
+    with progress("translating", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
+        for chunk in read_chunks():
+            found = model.translate(chunk, alignment=args.alignment, progress=advance, **changes)
+            write_lines(_lines(found, args, first=done + 1))
+            done += len(chunk)
 
 
 def _lines(found: list[list[Hypothesis]], args: Namespace, *, first: int) -> Iterator[str]:
