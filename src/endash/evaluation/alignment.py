@@ -19,7 +19,7 @@ from endash.errors import EndashError
 Alignment = tuple[tuple[int, int], ...]
 """Pairs (source, target) of positions from 0, sorted."""
 
-_SPECIAL = re.compile(r"<(?:pad|unk|s|/s|bos|eos|sep)>")
+_NO_TEXT = ("<pad>", "<unk>", "<sep>")
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -50,36 +50,36 @@ def align_words(weights: ArrayLike, source_pieces: Sequence[str], target_pieces:
     return tuple(sorted({(i, j) for s, t in pairs for i in source[s] for j in target[t]}))
 
 
-def words_of(pieces: Iterable[str]) -> list[tuple[int, ...]]:
+def words_of(pieces: Sequence[str]) -> list[tuple[int, ...]]:
     """The whitespace words, from 0, that each piece holds a part of: none for special tokens and pure spaces.
 
-    ``▁`` in a piece is a space, ``<0x0A>`` a byte; a placeholder's piece may hold a word of its own with spaces around
-    it.
+    ``▁`` in a piece is a space and ``<0xE4>`` a byte. A piece may hold parts of several words, as a tag with spaces does.
+    ``<s>`` and ``</s>`` are special only at the two ends, for elsewhere they are tags of the text.
     """
-    found: list[tuple[int, ...]] = []
-    word, inside = -1, False
-    for piece in pieces:
-        held: list[int] = []
-        for character in surface(piece):
-            if character.isspace():
-                inside = False
-                continue
-            if not inside:
-                word, inside = word + 1, True
-            if word not in held:
-                held.append(word)
-        found.append(tuple(held))
-    return found
+    spelled = [_spelling(piece, first=i == 0, last=i == len(pieces) - 1) for i, piece in enumerate(pieces)]
+    owners = [piece for piece, spelling in enumerate(spelled) for _ in spelling]
+    found: list[list[int]] = [[] for _ in pieces]
+    at, word, inside = 0, -1, False
+    # A character may be spelled by several pieces, a byte each; surrogateescape keeps bytes that spell none.
+    for character in b"".join(spelled).decode(errors="surrogateescape"):
+        size = len(character.encode(errors="surrogateescape"))
+        if character.isspace():
+            inside = False
+        else:
+            word, inside = (word, True) if inside else (word + 1, True)
+            for piece in sorted(set(owners[at : at + size])):
+                if word not in found[piece]:
+                    found[piece].append(word)
+        at += size
+    return [tuple(words) for words in found]
 
 
-def surface(piece: str) -> str:
-    """The text that a piece adds to a sentence, "" for a special token; a byte that is no ASCII stands as ``�``."""
-    if _SPECIAL.fullmatch(piece):
-        return ""
+def _spelling(piece: str, *, first: bool, last: bool) -> bytes:
+    if piece in _NO_TEXT or (first and piece == "<s>") or (last and piece == "</s>"):
+        return b""
     if byte := _BYTE.fullmatch(piece):
-        value = int(byte[1], 16)
-        return chr(value) if value < 0x80 else "\N{REPLACEMENT CHARACTER}"
-    return piece.replace("▁", " ")
+        return bytes([int(byte[1], 16)])
+    return piece.replace("▁", " ").encode()
 
 
 def pharaoh(alignment: Iterable[tuple[int, int]]) -> str:
