@@ -34,7 +34,8 @@ else:
     FilterConfig = _one_of(filters)
 
 ReaderConfigs = Annotated[
-    tuple[ReaderConfig, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,))
+    tuple[ReaderConfig, ...],
+    BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,)),
 ]
 
 

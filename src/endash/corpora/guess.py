@@ -54,11 +54,11 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
     """
     given = path
     path, source, target = split_names(path, source, target)
+    if not os.path.exists(path):
+        return _lines(path)
     kind = "catalogue" if os.path.isdir(path) else _SUFFIXES.get(suffix_of(path))
     if kind is None:
-        return _lines(path)
-    if not os.path.exists(path):
-        raise missing(path)
+        raise CorpusError(f"{path}: a corpus of the format {suffix_of(path)!r} is not known: allowed: {_FORMS}")
     if kind in ("po", "mo"):
         if source or target:
             raise CorpusError(f"{given}: a .{kind} file has no columns or languages to name: give its path alone")
@@ -76,18 +76,14 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
 
 
 def _lines(path: str) -> LinesConfig:
-    """Settings for ``FILE.en,FILE.de``, where a path may itself hold commas."""
+    """Settings for ``FILE.en,FILE.de``, where a path may itself hold commas. Raises CorpusError if a file is missing."""
     commas = [place for place, character in enumerate(path) if character == ","]
     halves = [(path[:place], path[place + 1 :]) for place in commas if path[place + 1 :] and place]
-    found = [pair for pair in halves if all(map(os.path.exists, pair))] or halves[:1]
-    if found and not os.path.exists(path):
-        for one in found[0]:
-            if not os.path.exists(one):
-                raise missing(one)
-        return LinesConfig(source=found[0][0], target=found[0][1])
-    if not os.path.exists(path):
-        raise missing(path)
-    raise CorpusError(f"{path}: a corpus of the format {suffix_of(path)!r} is not known: allowed: {_FORMS}")
+    pair = next((pair for pair in halves if all(map(os.path.exists, pair))), None)
+    if pair is None:
+        tried = halves[0] if halves else (path,)
+        raise missing(next(one for one in tried if not os.path.exists(one)))
+    return LinesConfig(source=pair[0], target=pair[1])
 
 
 def is_plain_text(path: str) -> bool:

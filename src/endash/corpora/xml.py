@@ -51,8 +51,9 @@ def _check_root(path: str, element: Any, root: str) -> None:
 def drop(element: Any) -> None:
     """Free an element that is done, and what stood before it."""
     element.clear(keep_tail=True)
-    while element.getprevious() is not None:
-        del element.getparent()[0]
+    parent = element.getparent()
+    while parent is not None and parent[0] is not element:
+        del parent[0]
 
 
 def same_language(tag: str | None, asked: str) -> bool:

@@ -82,8 +82,7 @@ class Catalogue(Reader):
             yield BadLine(f"{self.config.path}!{name}", str(error))
             return
         for number, entry in enumerate(entries, start=1):
-            if not (entry.obsolete or entry.fuzzy):
-                yield from entry_pairs(entry, f"{self.config.path}!{name}#{entry.linenum or number}")
+            yield from entry_pairs(entry, f"{self.config.path}!{name}#{number}")
 
     def _json(self, load: Load, source: str, target: str) -> Iterator[Record | BadLine]:
         trees = []

@@ -42,8 +42,7 @@ class Po(Reader):
         """The pairs of each entry; see `entry_pairs` for plurals. Raises CorpusError if the file is no PO file."""
         path = self.config.path
         for entry in parse_po(path, read_bytes(path)):
-            if not (entry.obsolete or entry.fuzzy):
-                yield from entry_pairs(entry, f"{path}:{entry.linenum}")
+            yield from entry_pairs(entry, f"{path}:{entry.linenum}")
 
     def jobs(self) -> Iterator[Job]:
         """Each entry without a translation; then the file, for it is written whole."""
@@ -56,7 +55,7 @@ class Po(Reader):
             if half := surrogate_in(entry.msgid + (entry.msgid_plural or "")):
                 raise CorpusError(f"{where}: {_wrong_byte(half)}: mend the line, nothing was written")
             yield Job(*_blanks(entry, forms))
-        yield Job((), lambda _: str(catalogue) + "\n")
+        yield Job((), lambda _: str(catalogue).rstrip("\n") + "\n")
 
 
 @readers.register
@@ -117,11 +116,13 @@ class _Lines(str):
 
 
 def entry_pairs(entry: Any, where: str) -> Iterator[Record | BadLine]:
-    """The pairs of a polib entry; none where the translation is missing.
+    """The pairs of a polib entry; none where the translation is missing, fuzzy or obsolete.
 
     With plurals, the singular goes with the first form and the plural with the last; where the target has but one form
     (Chinese, Japanese) that belongs to the plural.
     """
+    if entry.obsolete or getattr(entry, "fuzzy", False):  # an MO file holds no fuzzy ones
+        return
     if not entry.msgid_plural:
         pairs = [(entry.msgid, entry.msgstr)]
     else:

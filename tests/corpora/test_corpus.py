@@ -1,0 +1,196 @@
+"""The corpus of a recipe: bad lines, filters, and parts that share no source."""
+
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from endash.corpora import Corpus, CorpusConfig, filters, readers
+from endash.corpora.keys import source_key
+from endash.errors import CorpusError
+
+WORDS = [
+    "open",
+    "close",
+    "save",
+    "load",
+    "print",
+    "file",
+    "door",
+    "light",
+    "window",
+    "menu",
+    "user",
+    "name",
+    "list",
+    "item",
+    "page",
+]
+PARTS = ("train", "valid", "test")
+
+
+def config(**settings: Any) -> CorpusConfig:
+    return CorpusConfig.model_validate_json(json.dumps(settings))
+
+
+def table(path: Path, rows: list[str]) -> dict[str, str]:
+    path.write_text("".join(f"{row}\n" for row in ["en\tde", *rows]))
+    return {"kind": "tsv", "path": str(path), "source": "en", "target": "de"}
+
+
+def many() -> list[str]:
+    sources = [f"{a} {b} {c}" for a, b, c in itertools.product(WORDS, repeat=3)]
+    return [f"{source}\tÜ {source}" for source in sources] + [f"{s.upper()} {{n}} 7!\tx" for s in sources[:500]]
+
+
+def test_train_is_split_by_hash_in_the_shares_asked_for(tmp_path: Path) -> None:
+    settings = config(train=table(tmp_path / "a.tsv", many()), split={"valid": 0.1, "test": 0.2})
+    parts = {part: list(Corpus(settings, part)) for part in PARTS}
+    sizes = {part: len(records) for part, records in parts.items()}
+    assert sum(sizes.values()) == len(many())
+    assert 0.08 < sizes["valid"] / len(many()) < 0.12  # 3,375 keys: a standard error of 0.5 %
+    assert 0.17 < sizes["test"] / len(many()) < 0.23
+    keys = {part: {source_key(record.source) for record in records} for part, records in parts.items()}
+    assert not keys["train"] & keys["valid"]
+    assert not keys["train"] & keys["test"]
+    assert not keys["valid"] & keys["test"]
+
+
+def test_the_split_depends_on_neither_order_nor_run(tmp_path: Path) -> None:
+    rows = many()
+    first = {record.source for record in Corpus(config(train=table(tmp_path / "a.tsv", rows)), "valid")}
+    random.Random(1).shuffle(rows)
+    corpus = Corpus(config(train=table(tmp_path / "b.tsv", rows)), "valid")
+    assert {record.source for record in corpus} == first
+    assert list(corpus) == list(corpus)
+
+
+def test_without_files_or_split_five_per_cent_each_are_held_out(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", ["a\tb"])
+    assert config(train=train).shares().model_dump() == {"valid": 0.05, "test": 0.05}
+    assert config(train=train, valid=train).shares().model_dump() == {"valid": 0.0, "test": 0.0}
+    assert config(train=train, split={"test": 0.1}).shares().model_dump() == {"valid": 0.0, "test": 0.1}
+    with pytest.raises(
+        CorpusError, match=r"the corpus has no test part: give it corpus.test, or a share, as corpus.split.test"
+    ):
+        Corpus(config(train=train, valid=train), "test")
+
+
+def test_sources_of_given_files_are_held_out_of_train(tmp_path: Path) -> None:
+    settings = config(
+        train=[
+            table(tmp_path / "a.tsv", ["Open {x}\t1", "Close\t2"]),
+            table(tmp_path / "b.tsv", ["Save\t3", "Load\t4"]),
+        ],
+        valid=table(tmp_path / "v.tsv", ["open %s!\tv", "SAVE 3\tw", "\tkept as it is"]),
+        test=table(tmp_path / "t.tsv", ["save\tt"]),
+    )
+    train, valid, test = (Corpus(settings, part) for part in PARTS)
+    assert [record.source for record in train] == ["Close", "Load"]
+    assert (train.report.read, train.report.kept, train.report.held_out) == (4, 2, 2)
+    assert [record.source for record in valid] == ["open %s!", ""]
+    assert valid.report.held_out == 1
+    assert [record.source for record in test] == ["save"]
+
+
+def test_filters_report_what_they_dropped(tmp_path: Path) -> None:
+    corpus = Corpus(
+        config(
+            train=table(tmp_path / "a.tsv", ["a\tb", "\tb", "a\tb", "c\tC", "d\te", "f\t"]),
+            filters=[{"kind": "empty"}, {"kind": "duplicates"}, {"kind": "untranslated"}, {"kind": "placeholders"}],
+            split={},
+        )
+    )
+    assert [record.source for record in corpus] == ["a", "d"]
+    assert corpus.report.dropped == {"empty": 2, "duplicates": 1, "untranslated": 1, "placeholders": 0}
+    assert [record.source for record in corpus] == ["a", "d"]  # a second pass starts anew
+    assert str(corpus.report) == (
+        "train: 2 of 6 records kept\n  2 dropped by empty\n  1 dropped by duplicates\n  1 dropped by untranslated\n"
+        "  0 dropped by placeholders"
+    )
+
+
+def test_bad_lines_are_counted_and_shown(tmp_path: Path) -> None:
+    rows = [f"{word}\tx" for word in many()[:1200]]
+    train = table(tmp_path / "a.tsv", [row.split("\t")[0] + "\tx" for row in rows])
+    path = Path(train["path"])
+    path.write_bytes(path.read_bytes() + b"broken\n" * 12)
+    corpus = Corpus(config(train=train, split={}))
+    assert len(list(corpus)) == 1200
+    assert (corpus.report.bad, len(corpus.report.shown)) == (12, 10)
+    assert str(corpus.report.shown[0]) == f"{path}:1202: 1 columns where the header has 2: 'broken'"
+    assert "12 bad lines, the first:" in str(corpus.report)
+
+
+def test_too_many_bad_lines_stop_the_corpus_with_the_first_of_them(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", ["a\tb"] * 90 + ["broken"] * 10 + ["c\td"] * 10_000)
+    corpus = Corpus(config(train=train, split={}))
+    taken = []
+    with pytest.raises(
+        CorpusError, match=r"10 of 100 lines of the train part are bad, and corpus.max_bad = 0.01 allows 1.0%"
+    ) as caught:
+        taken.extend(corpus)
+    assert f"{train['path']}:92: 1 columns where the header has 2: 'broken'" in str(caught.value)
+    assert len(list(Corpus(config(train=train, split={}, max_bad=0.2)))) == 10_090
+
+
+def test_a_short_corpus_is_judged_at_its_end(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", ["broken", "a\tb", "c\td"])
+    with pytest.raises(CorpusError, match="1 of 3 lines"):
+        list(Corpus(config(train=train, split={})))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": {"valid": 0.5, "test": 0.5}}, r"leave nothing to train on: their sum must be below 1"),
+        ({"split": {"valid": 1.0}}, "less than 1"),
+        ({"split": {"valid": 0.1}, "valid": {"kind": "mo", "path": "x"}}, "valid comes from a file and from the split"),
+        ({"train": []}, "at least 1 item"),
+        ({"train": {"kind": "tvs", "path": "x"}}, "Input tag 'tvs' .* does not match any of the expected tags.*'tsv'"),
+        ({"filters": [{"kind": "emty"}]}, "Input tag 'emty' .* does not match any of the expected tags.*'empty'"),
+        (
+            {"train": {"kind": "tsv", "path": "x", "colour": 1}},
+            "(?s)train.0.tsv.colour.*Extra inputs are not permitted",
+        ),
+    ],
+)
+def test_a_wrong_section_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        config(**{"train": {"kind": "mo", "path": "x"}, **settings})
+
+
+def test_a_section_survives_being_written_and_read() -> None:
+    section = config(
+        train=[{"kind": "tsv", "path": "a", "source": 0, "target": 1, "header": False}, {"kind": "po", "path": "b"}],
+        filters=[{"kind": "too_long", "words": 9}],
+    )
+    assert CorpusConfig.model_validate_json(section.model_dump_json()) == section
+    assert section.model_dump()["train"][0]["header"] is False
+
+
+def test_every_kind_is_registered() -> None:
+    assert list(readers) == ["catalogue", "jsonl", "lines", "mo", "po", "tmx", "tsv", "xliff"]
+    assert list(filters) == [
+        "duplicates",
+        "empty",
+        "length_ratio",
+        "placeholders",
+        "too_long",
+        "untranslated",
+        "wrong_script",
+    ]
+
+
+def test_a_corpus_streams(tmp_path: Path) -> None:
+    import tracemalloc
+
+    train = table(tmp_path / "a.tsv", [f"{'x' * 100} {i}\t{'y' * 100}" for i in range(20_000)])
+    tracemalloc.start()
+    assert sum(1 for _ in Corpus(config(train=train, split={}))) == 20_000
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000  # the file is 4 MB
+    tracemalloc.stop()

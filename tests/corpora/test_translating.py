@@ -1,0 +1,103 @@
+"""Files translated in their own format, whole or not at all."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from endash.corpora import TranslatedFile, translate_file
+from endash.errors import CorpusError
+
+
+def shout(texts: list[str]) -> list[str]:
+    return [text.upper() + "\n!" for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "content", "expected"),
+    [
+        ("a.txt", "a.txt", "one\r\n\n  \ntwo", "ONE !\r\n\n  \nTWO !\n"),
+        ("a.en", "a.en", "one\n", "ONE !\n"),
+        ("a.tsv", "a.tsv", "en\n\none\n", "en\ttarget\n\none\tONE !\n"),
+        ("a.tsv", "a.tsv:en,de", "de\tid\ten\nx\t1\tone\n\t2\t\n", "de\tid\ten\nONE !\t1\tone\n\t2\t\n"),
+        ("a.tsv", "a.tsv:0,2", "one\tx\n", "one\tx\tONE !\n"),
+        ("a.jsonl", "a.jsonl:en,de", '{"en": "ä", "n": 1}\n\n', '{"en": "ä", "n": 1, "de": "Ä\\n!"}\n\n'),
+        ("a.jsonl", "a.jsonl", '{"de": "x", "source": "a"}', '{"de": "x", "source": "a", "target": "A\\n!"}\n'),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_formats_keep_their_structure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, name: str, given: str, content: str, expected: str, packed: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(content.encode())
+    out = "out" + Path(name).suffix + (".gz" if packed else "")
+    translate_file(given, out, shout)
+    written = (tmp_path / out).read_bytes()
+    assert (gzip.decompress(written) if packed else written).decode() == expected
+
+
+def test_texts_come_in_batches_and_blank_ones_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"{i}\n\n" for i in range(1100)))
+    sizes = []
+
+    def translate(texts: list[str]) -> list[str]:
+        sizes.append(len(texts))
+        return texts
+
+    assert translate_file(str(path), str(path), translate, batch=100) == TranslatedFile(1100, 0)
+    assert max(sizes) <= 100
+    assert sum(sizes) == 1100
+    assert path.read_text() == "".join(f"{i}\n\n" for i in range(1100))
+
+
+def test_an_interrupted_translation_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n" * 2000)
+    (tmp_path / "out.txt").write_text("before")
+    calls = []
+
+    def stop(texts: list[str]) -> list[str]:
+        calls.append(texts)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return texts
+
+    with pytest.raises(KeyboardInterrupt):
+        translate_file(str(tmp_path / "a.txt"), str(tmp_path / "out.txt"), stop)
+    assert (tmp_path / "out.txt").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.txt"]
+
+
+@pytest.mark.parametrize(
+    ("given", "out", "message"),
+    [
+        ("a.doc", "b.doc", "a corpus of the format '.doc' is not known: allowed: FILE.tsv"),
+        (
+            "a.tsv",
+            "b.jsonl",
+            r"a.tsv is translated into a file of the same format, and b.jsonl is named otherwise: name it \*.tsv",
+        ),
+        (
+            "bad.txt",
+            "b.txt",
+            r"bad.txt:2: byte 0xe4 at position 1 is not UTF-8: .*: mend the line, nothing was written",
+        ),
+        ("bad.jsonl", "b.jsonl", r"bad.jsonl:2: not JSON: .*: mend the line, nothing was written"),
+        ("bad.tsv", "b.tsv", r"bad.tsv:2: 1 columns where the header has 2: .*: mend the line, nothing was written"),
+        ("a.tsv:fr,de", "b.tsv", r"a.tsv:1: no column 'fr': allowed: de, en"),
+        ("a.tsv", "nowhere/b.tsv", r"nowhere/b.tsv cannot be written: No such file or directory"),
+        ("none.txt", "b.txt", r"none.txt: no such file in"),
+    ],
+)
+def test_what_cannot_be_translated_is_refused_and_nothing_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, out: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"a.doc": b"", "a.tsv": b"en\tde\na\tb\n", "bad.txt": b"a\n\xe4\n", "bad.jsonl": b'{"source": "x"}\n{\n'}
+    for name, content in (files | {"bad.tsv": b"en\tde\nx\n"}).items():
+        (tmp_path / name).write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CorpusError, match=message):
+        translate_file(given, out, shout)
+    assert sorted(tmp_path.iterdir()) == before
