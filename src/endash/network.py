@@ -15,7 +15,7 @@ from endash import combination
 from endash.config import Config
 from endash.heads import Head, HeadConfig
 from endash.memory import Memory
-from endash.objectives.cross_entropy import Loss, cross_entropy
+from endash.objectives.cross_entropy import Loss, projected_cross_entropy
 from endash.parts.contracts import OpenLink, PartConfig
 from endash.parts.masks import hide, real
 
@@ -98,7 +98,9 @@ class Network(nn.Module):
         """Cross-entropy over the real target tokens; padding is not projected."""
         hidden = self.decode(batch.target, self.open(self.encode(batch.source, batch.passages)))
         where = real(batch.target)
-        return cross_entropy(self.head(hidden[where]), batch.target[where], label_smoothing=label_smoothing)
+        return projected_cross_entropy(
+            hidden[where], self.head.weight, self.head.bias, batch.target[where], label_smoothing=label_smoothing
+        )
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""

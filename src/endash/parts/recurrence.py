@@ -20,15 +20,11 @@ CARRIED = {"lstm": 2, "gru": 1}  # vectors carried from step to step: h and c, o
 
 def layer(cell: Cell, input_width: int, width: int) -> nn.LSTM | nn.GRU:
     """One unidirectional recurrent layer, batch first. An LSTM starts with its forget gate open (bias 1)."""
-    built: nn.LSTM | nn.GRU
-    built = (
-        nn.LSTM(input_width, width, batch_first=True)
-        if cell == "lstm"
-        else nn.GRU(input_width, width, batch_first=True)
-    )
+    kinds: dict[Cell, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+    built = kinds[cell](input_width, width, batch_first=True)
     if cell == "lstm":
         with torch.no_grad():
-            built.bias_ih_l0[width : 2 * width] = 1.0  # Jozefowicz et al. 2015
+            built.get_parameter("bias_ih_l0")[width : 2 * width].fill_(1.0)  # Jozefowicz et al. 2015
     return built
 
 
