@@ -1,0 +1,81 @@
+"""Files and folders that are there whole or not at all, also after a crash in the middle of writing them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_WRITING = ".writing"
+_FORMER = ".former"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put `text` at `path`, whole or not at all."""
+    writing = path.with_name(f".{path.name}{_WRITING}")
+    try:
+        writing.write_text(text, encoding="utf-8")
+        sync(writing)
+        os.replace(writing, path)
+    except BaseException:
+        writing.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to write in; when the block ends well it takes the name `path`, everything in it on disk.
+
+    What stood at `path` stays until then, and stays for good if the block raises.
+    """
+    writing, former = (path.with_name(f".{path.name}{end}") for end in (_WRITING, _FORMER))
+    remove(writing)
+    remove(former)
+    writing.mkdir(parents=True)
+    try:
+        yield writing
+        for inside in sorted(writing.rglob("*")):
+            sync(inside)
+        sync(writing)
+        if path.exists():
+            os.replace(path, former)
+        os.replace(writing, path)
+        sync(path.parent)
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
+        if former.exists() and not path.exists():
+            os.replace(former, path)
+        raise
+    remove(former)
+
+
+def mend(folder: Path) -> None:
+    """Clear `folder` of what a crash left behind in it: half-written entries go, one moved aside comes back."""
+    for entry in sorted(folder.glob(f".*{_WRITING}")):
+        remove(entry)
+    for former in sorted(folder.glob(f".*{_FORMER}")):
+        path = folder / former.name[1 : -len(_FORMER)]
+        if path.exists():
+            remove(former)
+        else:
+            os.replace(former, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's or a folder's content is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,46 @@
+"""From a model and a text to a `Look`: what the model read while it wrote."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from endash.combination import kind_of
+from endash.inspection.look import Look
+from endash.text import EOS
+
+if TYPE_CHECKING:
+    from endash.model import Model
+
+
+def look_at(model: Model, text: str) -> Look:
+    """What `model` does with one text, decoded as its recipe says.
+
+    Raises TextError if the text is longer than the model takes.
+    """
+    import torch
+
+    memory = model.encode([text])
+    best = model.search(memory)[0][0]
+    placeholders = model.codec.encode_source(text).placeholders
+    tokens = [*best.tokens, EOS]
+    weights = model.weights(memory, best.tokens)
+    where = memory.mask[0]
+    segments = memory.segments if memory.segments is not None else torch.zeros_like(memory.mask, dtype=torch.long)
+    states = torch.nn.functional.normalize(memory.states[0, where].float(), dim=-1)
+    scores = model.token_scores(memory, best.tokens)
+    assert memory.tokens is not None
+    return Look(
+        source=text,
+        target=model.codec.decode_target(best.tokens, placeholders),
+        source_tokens=tuple(model.codec.source.pieces(memory.tokens[0, where].tolist(), placeholders)),
+        target_tokens=tuple(model.codec.target.pieces(tokens, placeholders)),
+        weights=torch.zeros(0, 0, len(tokens), len(states)).numpy() if weights is None else weights[..., where].numpy(),
+        similarity=(states @ states.T).numpy(),
+        segments=tuple(segments[0, where].tolist()),
+        score=math.fsum(scores),
+        token_scores=tuple(scores),
+        link=kind_of(model.recipe.link),
+        model=model.recipe.name,
+        passages=tuple("translation-memory match" for _ in range(int(segments[0, where].max()))),
+    )

@@ -1,0 +1,398 @@
+"""A model: vocabularies and a network, text in and text out, saved as one folder.
+
+Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from endash import model_folder
+from endash.combination import kind_of
+from endash.decoding.config import DecodingConfig
+from endash.decoding.hypothesis import Found, Hypothesis
+from endash.decoding.processors import BanTokens, Processor, SlotConstraint
+from endash.decoding.search import search
+from endash.errors import MemoryMismatchError, ModelError, TextError
+from endash.evaluation.alignment import align_words
+from endash.files import whole_folder
+from endash.memory import Memory
+from endash.network import Network
+from endash.parts.contracts import OpenLink
+from endash.recipe import Recipe
+from endash.retrieval import PairIndex
+from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
+from endash.text.tokenizer import FIRST_SLOT
+
+
+@dataclass(frozen=True)
+class _State:
+    """What search carries: the decoder's state (a `DecoderState`), and the open link it reads through."""
+
+    link: OpenLink
+    state: Any
+
+    def select(self, rows: Tensor) -> _State:
+        return _State(self.link.select(rows), self.state.select(rows))
+
+    def reorder(self, parents_BK: Tensor) -> _State:
+        return replace(self, state=self.state.reorder(parents_BK))
+
+
+class _Stepper:
+    """A network with a memory in place, as search sees it."""
+
+    def __init__(self, network: Network, memory: Memory, vocabulary: int) -> None:
+        self.network, self.memory = network, memory
+        self.rows, self.vocabulary, self.device = len(memory), vocabulary, memory.states.device
+
+    def start(self) -> _State:
+        link = self.network.open(self.memory)
+        return _State(link, self.network.decoder.start(link))
+
+    def step(self, tokens_BK: Tensor, state: _State) -> tuple[Tensor, _State]:
+        scores, after = self.network.step(tokens_BK, state.link, state.state)
+        return scores, _State(state.link, after)
+
+
+class Model:
+    """An encoder–decoder model with its text: ``model("text")``, or step by step by `encode` and `decode`.
+
+    Attributes:
+        recipe: how it was made, and how it decodes by default.
+        codec: its vocabularies.
+        network: its parameters, as a torch module.
+        pairs: the translation memory that it reads, where its recipe has ``[retrieval]``.
+    """
+
+    def __init__(self, recipe: Recipe, codec: Codec, network: Network, *, pairs: PairIndex | None = None) -> None:
+        self.recipe, self.codec, self.network, self.pairs = recipe, codec, network, pairs
+
+    @classmethod
+    def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
+        """A model with fresh parameters, drawn from torch's generator."""
+        network = Network(
+            recipe.encoder,
+            recipe.link,
+            recipe.decoder,
+            head=recipe.head,
+            source_size=codec.size_source,
+            target_size=codec.size_target,
+            passages=recipe.retrieval.passages if recipe.retrieval else 0,
+        )
+        return cls(recipe, codec, network, pairs=pairs)
+
+    @overload
+    def __call__(self, text: str, **decoding: Any) -> str: ...
+    @overload
+    def __call__(self, text: list[str], **decoding: Any) -> list[str]: ...
+    def __call__(self, text: str | list[str], **decoding: Any) -> str | list[str]:
+        """What the model makes of a text, or of each text of a list; `decoding` as for `translate`."""
+        texts = [text] if isinstance(text, str) else text
+        best = [found[0].text for found in self.translate(texts, **decoding)]
+        return best[0] if isinstance(text, str) else best
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        alignment: bool = False,
+        progress: Callable[[int], None] | None = None,
+        **decoding: Any,
+    ) -> list[list[Hypothesis]]:
+        """Up to `n_best` hypotheses for each text, best first, in the order of the texts.
+
+        A text longer than the model takes is split at its sentences and gets one hypothesis, put together again.
+
+        Args:
+            texts: sources.
+            alignment: also align words, for one forward pass more.
+            progress: called with the number of texts worked on since the last call.
+            decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
+
+        Raises:
+            TextError: a sentence is longer than the model takes.
+            RecipeError: a wrong `decoding`.
+        """
+        config = self.recipe.decoding.replace(**decoding)
+        pieces = [piece for row, text in enumerate(texts) for piece in _pieces(row, self.codec.split_source(text))]
+        found = [[Hypothesis(piece.text, 0.0, ())] for piece in pieces]
+        spoken = [i for i, piece in enumerate(pieces) if piece.text.strip()]
+        for batch in self._batches([pieces[i].text for i in spoken], config.batch_tokens):
+            rows = [spoken[i] for i in batch]
+            memory = self.encode([pieces[i].text for i in rows])
+            for i, hypotheses in zip(rows, self._write(memory, config, rows=rows, alignment=alignment), strict=True):
+                found[i] = hypotheses
+            if progress is not None:
+                progress(len({pieces[i].row for i in rows}))
+        results: list[list[Hypothesis]] = [[] for _ in texts]
+        for piece, hypotheses in zip(pieces, found, strict=True):
+            results[piece.row] = _append(results[piece.row], hypotheses, piece)
+        return results
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> Memory:
+        """The memory of texts, one row each, with what the translation memory has on them joined.
+
+        Raises TextError for a text that is longer than the model takes.
+        """
+        self.network.eval()
+        encoded = self.codec.encode_sources(texts)
+        limit = self.recipe.text.max_length
+        for row, source in enumerate(encoded):
+            if len(source.tokens) > limit:
+                raise TextError(
+                    f"text {row + 1} has {len(source.tokens)} tokens and this model takes {limit}: it begins "
+                    f"{texts[row][:60]!r}; split it, or translate it, which splits at sentences"
+                )
+        passages = self._passages(texts, [source.placeholders for source in encoded])
+        memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
+        return replace(memory, sources=tuple(texts), origin=self.origin)
+
+    def decode(self, memory: Memory, **decoding: Any) -> list[str]:
+        """The best hypothesis for each row of a memory that this model encoded, now or on another day.
+
+        Raises MemoryMismatchError for a memory of another model; `decoding` as for `translate`.
+        """
+        if memory.origin != self.origin:
+            raise MemoryMismatchError(
+                f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
+                f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
+            )
+        config = self.recipe.decoding.replace(**decoding)
+        size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
+        rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
+        memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
+        return [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+
+    @torch.no_grad()
+    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """log p(target | source) of each pair, in nats, with the end of sentence.
+
+        Raises ModelError if there are not as many targets as sources.
+        """
+        if len(sources) != len(targets):
+            raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
+        scores = [0.0] * len(sources)
+        for batch in self._batches(sources, self.recipe.decoding.batch_tokens):
+            memory = self.encode([sources[i] for i in batch])
+            placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
+            tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
+            totals = self.network.score(memory, self._tensor(tokens)).sum(1).tolist()
+            for i, total in zip(batch, totals, strict=True):
+                scores[i] = total
+        return scores
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.network.source_embedding.weight.device
+
+    @cached_property
+    def origin(self) -> str:
+        """Fingerprint of all that a memory depends on: the encoder's parameters, the vocabulary and the dtype."""
+        told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
+        for module in (self.network.source_embedding, self.network.segment_embedding, self.network.encoder):
+            for name, parameter in module.state_dict().items() if module is not None else ():
+                told.update(f"{name} {parameter.dtype}".encode())
+                told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+        return told.hexdigest()
+
+    def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
+        """Write the model as one folder; `notes` are lines for its model card, such as its scores.
+
+        Until all of it is written, what stood at `path` stays.
+        """
+        with whole_folder(Path(path)) as new:
+            model_folder.write_parameters(new, self.network)
+            (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
+            self.codec.save(new / model_folder.TEXT)
+            if self.pairs is not None:
+                self.pairs.save(new / model_folder.PAIRS)
+            (new / model_folder.CARD).write_text(model_folder.card(self.recipe, self.network, notes), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """The model in a folder that `save` wrote, or the best one of a run. No code in the folder is run.
+
+        Raises ModelError for a folder that is missing, incomplete, or whose parts do not fit together.
+        """
+        where = model_folder.find(Path(path))
+        recipe = Recipe.load(where / model_folder.RECIPE)
+        codec = Codec.load(where / model_folder.TEXT)
+        pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
+        model = cls.build(recipe, codec, pairs=pairs)
+        model_folder.read_parameters(where, model.network)
+        model.network.eval()
+        return model
+
+    @torch.no_grad()
+    def search(
+        self, memory: Memory, config: DecodingConfig | None = None, *, rows: Sequence[int] | None = None
+    ) -> list[list[Found]]:
+        """What search finds for each row of a memory, in tokens; by the recipe's ``[decoding]`` if `config` is None.
+
+        `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
+        """
+        self.network.eval()
+        config = config or self.recipe.decoding
+        own = self._own(memory)
+        lengths = [config.max_length(len(tokens)) for tokens in own]
+        return search(
+            _Stepper(self.network, memory, self.codec.size_target),
+            config,
+            bos=BOS,
+            eos=EOS,
+            max_lengths_B=torch.tensor(lengths, dtype=torch.long, device=self.device),
+            processors=self._processors(own),
+            rows=rows,
+        )
+
+    def _write(
+        self, memory: Memory, config: DecodingConfig, *, rows: Sequence[int], alignment: bool = False
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses of a memory, as text."""
+        placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
+        return [
+            [
+                Hypothesis(
+                    self.codec.decode_target(one.tokens, placeholders[row]),
+                    one.score,
+                    tuple(self.codec.target.pieces(one.tokens, placeholders[row])),
+                    self._align(memory.select([row]), one, placeholders[row]) if alignment else (),
+                )
+                for one in hypotheses
+            ]
+            for row, hypotheses in enumerate(self.search(memory, config, rows=rows))
+        ]
+
+    def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """The words of a one-row memory's source and of what was found for it that belong together."""
+        weights = self.weights(memory, found.tokens)
+        if weights is None:
+            raise ModelError(
+                f"link.kind = {kind_of(self.recipe.link)!r} reads no source positions, so there is no alignment: "
+                "ask for the text alone"
+            )
+        source = self._own(memory)[0]
+        mean_TS = weights.mean((0, 1))[: len(found.tokens), : len(source)]
+        pieces = (self.codec.source.pieces(source, placeholders), self.codec.target.pieces(found.tokens, placeholders))
+        return align_words(mean_TS, *pieces)
+
+    @torch.no_grad()
+    def weights(self, memory: Memory, tokens: Sequence[int]) -> Tensor | None:
+        """(reads, H, T + 1, S): what each target token of a one-row memory reads, the end of sentence last.
+
+        None for a link that reads no positions.
+        """
+        link = self.network.open(memory, watch=True)
+        self.network.decode(self._tensor([[*tokens, EOS]]), link)
+        seen = link.seen or {}
+        return torch.cat([seen[layer] for layer in sorted(seen)]) if seen else None
+
+    @torch.no_grad()
+    def token_scores(self, memory: Memory, tokens: Sequence[int]) -> list[float]:
+        """log p of each target token of a one-row memory and of the end of sentence after them."""
+        scores: list[float] = self.network.score(memory, self._tensor([[*tokens, EOS]]))[0].tolist()
+        return scores
+
+    def _own(self, memory: Memory) -> list[list[int]]:
+        """The tokens of each row's own source, without what was joined and without padding."""
+        if memory.tokens is None:
+            raise MemoryMismatchError(
+                "a memory without its source's tokens cannot be decoded: encode it with model.encode"
+            )
+        own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
+        return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
+
+    def _processors(self, sources: list[list[int]]) -> list[Processor]:
+        """What may be written: no special tokens, and the slots of each source just as often as they stand in it."""
+        processors: list[Processor] = [BanTokens([PAD, UNK, BOS, SEP], self.device)]
+        if slots := self.codec.target.slots:
+            required = [list(self.codec.required_slots(tokens).elements()) for tokens in sources]
+            processors.append(SlotConstraint.of(required, first=FIRST_SLOT, count=slots, eos=EOS, device=self.device))
+        return processors
+
+    def _passages(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
+        """The nearest pairs of the translation memory as token ids, (B, P) each; a text without one gets an empty row."""
+        if self.pairs is None or self.recipe.retrieval is None:
+            return ()
+        count = self.recipe.retrieval.passages
+        nearest = self.pairs.nearest(texts, count=count, exclude_own=False)
+        return tuple(self._passage(nearest, rank, placeholders) for rank in range(count))
+
+    def _passage(self, nearest: list[Any], rank: int, placeholders: Sequence[Sequence[str]]) -> Tensor:
+        rows = [row for row, found in enumerate(nearest) if rank < len(found)]
+        pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row in rows]
+        tokens: list[list[int]] = [[] for _ in nearest]
+        for row, passage in zip(rows, self.codec.encode_pairs(pairs, [placeholders[row] for row in rows]), strict=True):
+            tokens[row] = passage if len(passage) <= self.recipe.text.max_length else []
+        return self._tensor(tokens)
+
+    def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
+        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`."""
+        lengths = [len(source.tokens) for source in self.codec.encode_sources(texts)]
+        order = sorted(range(len(texts)), key=lambda i: -lengths[i])
+        first = 0
+        while first < len(order):
+            size = max(1, batch_tokens // lengths[order[first]])
+            yield order[first : first + size]
+            first += size
+
+    def _tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
+        if not tensors:
+            return torch.zeros(0, 1, dtype=torch.long, device=self.device)
+        return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=PAD).to(self.device)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model in a folder; see `Model.load`."""
+    return Model.load(path)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A part of text number `row` that the model takes at once, what stands before it, and the white space behind it."""
+
+    row: int
+    before: str
+    text: str
+    separator: str
+
+
+def _pieces(row: int, split: list[tuple[str, str]]) -> Iterator[_Piece]:
+    before = ""
+    for text, separator in split:
+        yield _Piece(row, before, text, separator)
+        before += text + separator
+
+
+def _append(so_far: list[Hypothesis], found: list[Hypothesis], piece: _Piece) -> list[Hypothesis]:
+    """Hypotheses of a text whose pieces were written one by one: the first piece's n-best, or the best of each joined."""
+    if not so_far:
+        return [replace(one, text=one.text + piece.separator) for one in found]
+    first, best = so_far[0], found[0]
+    source, target = _words(piece.before), _words(first.text)
+    return [
+        Hypothesis(
+            first.text + best.text + piece.separator,
+            first.score + best.score,
+            first.tokens + best.tokens,
+            first.alignment + tuple((i + source, j + target) for i, j in best.alignment),
+        )
+    ]
+
+
+def _words(before: str) -> int:
+    """How many words have ended where this text ends."""
+    return len(f"{before}x".split()) - 1

@@ -1,0 +1,89 @@
+"""A saved model: one folder that moves between machines, and from which no code is run.
+
+model.safetensors   parameters           recipe.toml   how it was made
+text/               vocabularies         pairs/        the translation memory, where it reads one
+README.md           the model card
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from endash.errors import ModelError
+from endash.recipe import Recipe
+
+PARAMETERS, RECIPE, TEXT, PAIRS, CARD = "model.safetensors", "recipe.toml", "text", "pairs", "README.md"
+BEST = "model"  # the folder of a run that holds its best model
+
+
+def find(path: Path) -> Path:
+    """The folder of the model at `path`, which is one or a run with one. Raises ModelError naming what is missing."""
+    if not path.exists():
+        raise ModelError(f"{path}: there is no such model; give the folder of a model, or of a run")
+    inside = path / BEST
+    where = inside if inside.is_dir() else path
+    missing = [name for name in (PARAMETERS, RECIPE, TEXT) if not (where / name).exists()]
+    if len(missing) == 3:
+        hint = (
+            "its training has not written a model yet" if (path / "checkpoints").is_dir() else "it is no model's folder"
+        )
+        raise ModelError(f"{path} has no {', '.join(missing)}: {hint}")
+    if missing:
+        raise ModelError(f"{where} is incomplete, {' and '.join(missing)} is missing: copy the whole folder again")
+    return where
+
+
+def write_parameters(folder: Path, network: nn.Module) -> None:
+    """Write the parameters, a shared one once."""
+    save_file(
+        {name: parameter.detach().cpu().contiguous() for name, parameter in network.named_parameters()},
+        folder / PARAMETERS,
+    )
+
+
+def read_parameters(folder: Path, network: nn.Module) -> None:
+    """Put what `write_parameters` wrote into a network. Raises ModelError if it is broken or of another network."""
+    path = folder / PARAMETERS
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a whole file of parameters ({error}): copy the model again") from error
+    wanted = dict(network.named_parameters())
+    if odd := sorted(found.keys() ^ wanted.keys()):
+        raise ModelError(
+            f"{path} does not fit {RECIPE}, they differ in {', '.join(odd[:3])} …: copy the whole folder again"
+        )
+    with torch.no_grad():
+        for name, parameter in wanted.items():
+            if parameter.shape != found[name].shape:
+                raise ModelError(
+                    f"{path}: {name} is {tuple(found[name].shape)}, and {RECIPE} and {TEXT}/ ask for {tuple(parameter.shape)}: "
+                    "the vocabulary or the recipe was exchanged; copy the whole folder again"
+                )
+            parameter.copy_(found[name])
+
+
+def card(recipe: Recipe, network: nn.Module, notes: Sequence[str]) -> str:
+    """The model card: what it is, what it was made from, what was measured, how to use it."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    lines = [
+        f"# {recipe.name}",
+        "",
+        f"An encoder–decoder model of {count / 1e6:.1f} million parameters: "
+        f"{recipe.encoder.kind} encoder, {getattr(recipe.link, 'kind')} link, {recipe.decoder.kind} decoder.",  # noqa: B009
+        "",
+        *(f"- {note}" for note in notes),
+        "",
+        "```sh",
+        'echo "…" | endash translate FOLDER',
+        "```",
+        "",
+        f"`{RECIPE}` says how it was trained. It was made by Endash (https://pypi.org/project/endash).",
+    ]
+    return "\n".join(lines) + "\n"
