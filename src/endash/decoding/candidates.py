@@ -42,7 +42,8 @@ def log_total(scores_BKV: Tensor) -> Tensor:
     for part, sums_part in zip(flat.split(size), sums.split(size), strict=True):
         torch.sum(torch.exp(part, out=buffer[: len(part)]), dim=1, out=sums_part)
     total_BK = sums.log().view(scores_BKV.shape[:2])
-    if not bool(((sums > _SAFE_SUM) & sums.isfinite()).all()):
+    smallest, largest = torch.aminmax(sums)
+    if not (float(smallest) > _SAFE_SUM and float(largest) < math.inf):  # also where they are NaN
         extreme = ~((sums > _SAFE_SUM) & sums.isfinite()).view(scores_BKV.shape[:2])
         total_BK[extreme] = torch.logsumexp(scores_BKV[extreme], dim=-1)
         _check_finite(total_BK)
@@ -85,14 +86,17 @@ def _best_by_groups(scores_BKV: Tensor, offsets_BK: Tensor, count: int, groups: 
     maxima_BKG = scores_BKV[..., : members * groups].unflatten(-1, (members, groups)).amax(-2)
     if rest:
         torch.maximum(maxima_BKG[..., :rest], scores_BKV[..., members * groups :], out=maxima_BKG[..., :rest])
-    group_BC = (maxima_BKG + offsets_BK[..., None]).flatten(1).topk(count, dim=1, sorted=False).indices
-    beam_BC = group_BC // groups
-    steps_M = torch.arange(0, vocabulary, groups, device=scores_BKV.device)
-    token_BCM = (group_BC % groups)[..., None] + steps_M
-    inside_BCM = token_BCM < vocabulary
-    place_BCM = beam_BC[..., None] * vocabulary + token_BCM.clamp(max=vocabulary - 1)
+    best_BC = (maxima_BKG + offsets_BK[..., None]).flatten(1).topk(count, dim=1, sorted=False).indices
+    beam_BC, group_BC = best_BC // groups, best_BC % groups
+    first_BC = beam_BC * vocabulary + group_BC
+    place_BCM = first_BC[..., None] + torch.arange(0, vocabulary, groups, device=scores_BKV.device)
+    if rest:  # the last member is missing from the groups behind the rest: look at the first again, and leave it out
+        missing_BC = group_BC >= rest
+        place_BCM[..., -1] = torch.where(missing_BC, first_BC, place_BCM[..., -1])
     close_BCM = scores_BKV.flatten(1).gather(1, place_BCM.flatten(1)).view(place_BCM.shape)
-    close_BCM = (close_BCM + offsets_BK.gather(1, beam_BC)[..., None]).masked_fill(~inside_BCM, NEVER)
+    close_BCM += offsets_BK.gather(1, beam_BC)[..., None]
+    if rest:
+        close_BCM[..., -1].masked_fill_(missing_BC, NEVER)
     scores_BC, at_BC = close_BCM.flatten(1).topk(count, dim=1)
     place_BC = place_BCM.flatten(1).gather(1, at_BC)
     return Candidates(scores_BC, place_BC // vocabulary, place_BC % vocabulary)
