@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 
 _POOL = 2**18  # examples that are sorted together: bounds the memory, and the time before an epoch's first batch
-_MOST_PADDING = 0.12  # a batch above this share is cut in two …
-_LEAST_FILL = 0.125  # … unless a half would hold less than this share of the tokens asked for
+_PADDING = 0.08  # the share of padding to come under …
+_LIMITS = (1.0, 0.2, 0.15, 0.12, 0.1, 0.08)  # … by cutting batches with more than this share, in turn
+_LEAST_FILL = 0.25  # no cut leaves a half with less than this share of the tokens asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,9 @@ def epoch_batches(lengths_NF: NDArray[Any], *, batch_tokens: int, seed: int, epo
         rows = order[start : start + _POOL]
         random = np.random.default_rng([seed, epoch, number])
         lengths = np.asarray(lengths_NF[rows], dtype=np.int64)
-        batches = [
-            part
-            for batch in _filled(lengths, _striped(lengths, batch_tokens), batch_tokens)
-            for part in _cut(lengths, batch, batch_tokens * _LEAST_FILL)
-        ]
+        batches = _cut_to_padding(
+            lengths, list(_filled(lengths, _striped(lengths, batch_tokens), batch_tokens)), batch_tokens
+        )
         for index in random.permutation(len(batches)):
             yield rows[batches[index]]
 
@@ -96,15 +95,27 @@ def _filled(lengths: NDArray[Any], order: Rows, batch_tokens: int) -> Iterator[R
         start += max(1, fits)
 
 
-def _cut(lengths: NDArray[Any], batch: Rows, least: float) -> list[Rows]:
-    """`batch`, or the parts it is cut in where too much of it is padding: each time where that saves the most."""
-    if size_of(lengths[batch]).padding <= _MOST_PADDING:
+def _cut_to_padding(lengths: NDArray[Any], batches: list[Rows], batch_tokens: int) -> list[Rows]:
+    """`batches` with as few of them cut as brings their padding under 8 %.
+
+    A corpus of few and very different lengths has too few rows of like lengths to fill its batches.
+    """
+    for limit in _LIMITS:
+        batches = [part for batch in batches for part in _cut(lengths, batch, limit, batch_tokens * _LEAST_FILL)]
+        if sum((size_of(lengths[batch]) for batch in batches), start=Size()).padding < _PADDING:
+            break
+    return batches
+
+
+def _cut(lengths: NDArray[Any], batch: Rows, limit: float, least: float) -> list[Rows]:
+    """`batch`, or the parts it is cut in where more than `limit` of it is padding: each time where that saves the most."""
+    if size_of(lengths[batch]).padding <= limit:
         return [batch]
     cuts = [_cheapest(lengths, batch[np.argsort(key[batch], kind="stable")], least) for key in _keys(lengths)]
     cost, first, second = min(cuts, key=lambda cut: cut[0])
     if cost == np.inf:
         return [batch]
-    return _cut(lengths, first, least) + _cut(lengths, second, least)
+    return _cut(lengths, first, limit, least) + _cut(lengths, second, limit, least)
 
 
 def _keys(lengths: NDArray[Any]) -> tuple[NDArray[Any], ...]:
