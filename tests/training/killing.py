@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from tiny import TinyNetwork, finished
 
-from endash.training import checkpoints, files
+from endash import files
+from endash.training import checkpoints
 
-# The server imports torch once; each run is a fork of it.
+# The server imports all that is slow to import once, what torch imports for an optimiser too; each run is a fork of it.
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["killing"])
+_server.set_forkserver_preload(["tensorboardX", "torch._dynamo", "killing"])
 
 
 def kill(place: str, count: int, folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from killing import kill
-from tiny import CONFIG, finished, training
+from tiny import CONFIG, finished, go, training
 from torch import Tensor
 
 from endash.training.interruption import Interrupted, Stop
@@ -62,8 +62,8 @@ def test_a_signal_saves_in_mid_epoch_and_says_how_to_go_on(
         return loss(*args, **kwargs)
 
     run.network.loss = interrupted_loss
-    with pytest.raises(Interrupted, match=r"stopped at step 6; kept in .*step-000006.*--resume"), Stop() as stop:
-        run.run(stop)
+    with pytest.raises(Interrupted, match=r"stopped at step 6; kept in .*step-000006.*--resume"):
+        go(run)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     state, _ = finished(tmp_path)
     assert same(state, unbroken)
@@ -78,8 +78,8 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         raise AssertionError
 
     run.network.loss = interrupted_loss
-    with pytest.raises(Interrupted, match="at once"), Stop() as stop:
-        run.run(stop)
+    with pytest.raises(Interrupted, match="at once"):
+        go(run)
     assert not run.checkpoints.steps()
 
 
@@ -88,8 +88,8 @@ def test_a_signal_while_validating_leaves_the_validation_for_later(tmp_path: Pat
         stop.requested = True
 
     run = training(tmp_path, validate=interrupted)
-    with pytest.raises(Interrupted), Stop() as stop:
-        run.run(stop)
+    with pytest.raises(Interrupted):
+        go(run)
     assert run.position.validations == []
     state, position = finished(tmp_path)
     assert same(state, unbroken)

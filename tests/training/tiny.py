@@ -15,6 +15,7 @@ from endash.objectives.cross_entropy import Loss, cross_entropy
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
 from endash.training.interruption import Stop
+from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training
 from endash.training.machine import Machine
 from endash.training.position import Position
@@ -93,11 +94,17 @@ def training(folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> T
     )
 
 
+def go(run: Training) -> str:
+    """Restore and run to the end; gives what ended it."""
+    run.restore()
+    with Stop() as stop, Journal(run.folder, step=run.position.step) as journal:
+        return run.run(stop, journal)
+
+
 def finished(folder: Path, config: TrainingConfig = CONFIG) -> tuple[dict[str, Tensor], Position]:
     """Run to the end; the parameters there, the optimiser's moments, and the position."""
     run = training(folder, config)
-    with Stop() as stop:
-        run.run(stop)
+    go(run)
     state = {name: value.clone() for name, value in run.network.state_dict().items()}
     for name, parameter in run.network.named_parameters():
         state |= {f"{name}/{slot}": value.clone() for slot, value in run.optimizer.state[parameter].items()}

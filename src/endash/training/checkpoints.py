@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from endash.errors import TrainingError
-from endash.training.files import mend, remove, whole_folder
+from endash.files import mend, remove, whole_folder
 from endash.training.position import Position
 
 _PARAMETERS, _OPTIMIZER, _RANDOM = "parameters.safetensors", "optimizer.safetensors", "random.safetensors"
@@ -108,7 +108,10 @@ class Checkpoints:
         return threads
 
     def average(self, steps: Iterable[int]) -> dict[str, Tensor]:
-        """The mean of the parameters of some checkpoints; one that is damaged is left out with a warning."""
+        """The mean of the parameters of some checkpoints; one that is damaged is left out with a warning.
+
+        Raises TrainingError if none is whole.
+        """
         total: dict[str, Tensor] = {}
         count = 0
         for step in sorted(steps):
@@ -121,6 +124,8 @@ class Checkpoints:
                     total[name] = total.get(name, 0) + value.double()
                 else:
                     total[name] = value
+        if count == 0:
+            raise TrainingError(f"the best checkpoints in {self.folder} are damaged: train again in another folder")
         return {name: (value / count).float() if value.is_floating_point() else value for name, value in total.items()}
 
     def prune(self, keep: Iterable[int]) -> None:

@@ -6,7 +6,7 @@ Shapes: N examples, F fields of an example (source, target, passages), B rows of
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from endash.training.files import whole_folder
+from endash.files import whole_folder
 
 _CHUNK = 10_000  # examples held in memory while writing
 _HEADER = "examples.json"
@@ -57,12 +57,12 @@ class Examples(Sequence[Example]):
         passages: int,
         vocabulary: int,
         fingerprint: str,
-        about: dict[str, Any] | None = None,
+        about: Callable[[], dict[str, Any]] = dict,
     ) -> Self:
         """Write `examples`, each with so many `passages`, to `folder`, which appears once it is whole.
 
-        `vocabulary` is the largest number of different token ids; `about` is stored after the last example was drawn,
-        so whoever yields them may fill it as it goes.
+        `vocabulary` is the largest number of different token ids. What `about` gives, called after the last example was
+        drawn, is stored with them.
         """
         dtype = np.dtype("<u2") if vocabulary <= 2**16 else np.dtype("<i4")
         count = tokens = 0
@@ -79,7 +79,7 @@ class Examples(Sequence[Example]):
                     length_file.write(lengths.tobytes())
                     count, tokens = count + len(lengths), int(ends[-1])
             header = {"examples": count, "fields": 2 + passages, "tokens": tokens, "dtype": dtype.str}
-            header |= {"fingerprint": fingerprint, "about": about or {}}
+            header |= {"fingerprint": fingerprint, "about": about()}
             (writing / _HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=2), encoding="utf-8")
         return cls(folder)
 

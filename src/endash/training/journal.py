@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from endash.training.files import write_text
+from endash.files import write_text
 
 Kind = Literal["train", "valid", "final"]
 

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from endash.errors import TrainingError
+from endash.files import write_text
 from endash.network import Batch
 from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
-from endash.training.files import write_text
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.machine import Machine
@@ -70,26 +70,25 @@ class Training:
         self.optimizer = adamw(network, config)
         self.position = Position()
 
-    def run(self, stop: Stop) -> str:
-        """Train from the newest checkpoint, or from the start, to the end; gives what ended it.
+    def run(self, stop: Stop, journal: Journal) -> str:
+        """Train from where the run stands to its end; gives what ended it.
 
         Raises Interrupted when `stop` was requested, after a checkpoint; TrainingError for a loss that is not finite or
         a checkpoint that cannot be written.
         """
-        self._restore()
-        self._batches = self._epoch()
-        with Journal(self.folder, step=self.position.step) as self._journal:
-            while True:
-                limit = self._limit()
-                if (limit or self._validation_due()) and not self.position.validated:
-                    self._validate(stop)
-                if stop.requested:
-                    self._interrupt()
-                if limit := limit or self._out_of_patience():
-                    return limit
-                self._step()
+        self._journal, self._batches = journal, self._epoch()
+        while True:
+            limit = self._limit()
+            if (limit or self._validation_due()) and not self.position.validated:
+                self._validate(stop)
+            if stop.requested:
+                self._interrupt()
+            if limit := limit or self._out_of_patience():
+                return limit
+            self._step()
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Stand where the newest whole checkpoint does, if there is one."""
         newest = self.checkpoints.newest()
         if newest is None:
             return

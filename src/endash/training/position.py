@@ -19,11 +19,15 @@ class Validation:
     bleu: float | None = None
     chrf: float | None = None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures by name."""
+        named = {"loss": self.loss, "bleu": self.bleu, "chrf": self.chrf}
+        return {name: value for name, value in named.items() if value is not None}
+
     def value(self, metric: MetricName) -> float:
         """The figure that decides."""
-        value: float | None = getattr(self, metric)
-        assert value is not None, f"validation without {metric}"
-        return value
+        return self.figures[metric]
 
 
 @dataclass

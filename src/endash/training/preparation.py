@@ -1,0 +1,182 @@
+"""From a recipe's corpus to what training reads: vocabularies, translation memory and tokenised examples, on disk.
+
+Each is made once and kept in the run's folder, whole or not at all, so that a run that was stopped goes on with just what it
+began with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from endash.corpora import Corpus, Part, Record
+from endash.errors import TrainingError
+from endash.files import whole_folder
+from endash.retrieval import PairIndex
+from endash.text.codec import Codec
+from endash.training.examples import Example, Examples
+
+if TYPE_CHECKING:
+    from endash.recipe import Recipe
+
+_CHUNK = 1000  # records that are tokenised and looked up together
+_FORMAT = 1  # of the stored examples; another number makes them anew
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training reads. `valid.about["pairs"]` holds the texts of the valid part, an entry for each example."""
+
+    codec: Codec
+    pairs: PairIndex | None
+    train: Examples
+    valid: Examples
+
+
+class Tokenised:
+    """The examples of records, to be iterated once; what is too long for the model is left out, counted and never cut.
+
+    Attributes:
+        too_long: how many records were left out for their source or target, and how many passages were.
+        texts: source and target of each example, if `keep_texts`.
+    """
+
+    def __init__(
+        self, records: Iterable[Record], codec: Codec, *, pairs: PairIndex | None, passages: int, part: Part
+    ) -> None:
+        self.records, self.codec, self.pairs, self.passages = records, codec, pairs, passages
+        self.exclude_own = part == "train"
+        self.keep_texts = part != "train"
+        self.too_long = {"source": 0, "target": 0, "passage": 0}
+        self.texts: list[tuple[str, str]] = []
+
+    def __iter__(self) -> Iterator[Example]:
+        drawn = iter(self.records)
+        while chunk := list(islice(drawn, _CHUNK)):
+            yield from self._examples(chunk)
+
+    def _examples(self, records: list[Record]) -> Iterator[Example]:
+        limit = self.codec.config.max_length
+        sources = self.codec.encode_sources([record.source for record in records])
+        known = [source.placeholders for source in sources]
+        targets = self.codec.encode_targets([record.target for record in records], known)
+        passages = self._passages(records, known)
+        for record, source, target, found in zip(records, sources, targets, passages, strict=True):
+            if len(source.tokens) > limit:
+                self.too_long["source"] += 1
+            elif len(target) > limit:
+                self.too_long["target"] += 1
+            else:
+                self.too_long["passage"] += sum(len(passage) > limit for passage in found)
+                if self.keep_texts:
+                    self.texts.append((record.source, record.target))
+                yield Example(source.tokens, target, tuple(tokens if len(tokens) <= limit else [] for tokens in found))
+
+    def _passages(self, records: list[Record], known: list[tuple[str, ...]]) -> list[list[list[int]]]:
+        """For each record the tokens of the nearest pairs of the translation memory, empty where there are too few."""
+        rows: list[list[list[int]]] = [[[] for _ in range(self.passages)] for _ in records]
+        if self.pairs is None:
+            return rows
+        sources = [record.source for record in records]
+        nearest = self.pairs.nearest(sources, count=self.passages, exclude_own=self.exclude_own)
+        places = [(row, rank) for row, found in enumerate(nearest) for rank in range(len(found))]
+        pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row, rank in places]
+        tokens = self.codec.encode_pairs(pairs, [known[row] for row, _ in places])
+        for (row, rank), passage in zip(places, tokens, strict=True):
+            rows[row][rank] = passage
+        return rows
+
+
+def prepare(recipe: Recipe, folder: Path, *, say: Say) -> Prepared:
+    """What training needs of `recipe`, out of `folder` where it is there already.
+
+    Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
+    """
+    codec = _vocabulary(recipe, folder / "text", say)
+    pairs = _translation_memory(recipe, folder / "pairs", say) if recipe.retrieval else None
+    train, valid = (
+        _examples(recipe, folder / "examples" / part, part=part, codec=codec, pairs=pairs, say=say) for part in _PARTS
+    )
+    return Prepared(codec, pairs, train, valid)
+
+
+_PARTS: tuple[Part, Part] = ("train", "valid")
+
+
+def _vocabulary(recipe: Recipe, folder: Path, say: Say) -> Codec:
+    if folder.exists():
+        return Codec.load(folder)
+    say("learning the vocabulary")
+    corpus = Corpus(recipe.corpus)
+    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text)
+    with whole_folder(folder) as writing:
+        codec.save(writing)
+    for note in codec.notes:
+        say(note)
+    return codec
+
+
+def _translation_memory(recipe: Recipe, folder: Path, say: Say) -> PairIndex:
+    if folder.exists():
+        return PairIndex.load(folder)
+    say("indexing the translation memory")
+    index = PairIndex.build([(record.source, record.target) for record in Corpus(recipe.corpus)])
+    with whole_folder(folder) as writing:
+        index.save(writing)
+    return index
+
+
+def _examples(recipe: Recipe, folder: Path, *, part: Part, codec: Codec, pairs: PairIndex | None, say: Say) -> Examples:
+    fingerprint = _fingerprint(recipe, codec)
+    examples = Examples.stored(folder, fingerprint)
+    if examples is None:
+        say(f"tokenising the {part} part")
+        corpus = Corpus(recipe.corpus, part)
+        passages = recipe.retrieval.passages if recipe.retrieval else 0
+        tokenised = Tokenised(corpus, codec, pairs=pairs, passages=passages, part=part)
+        examples = Examples.write(
+            folder,
+            tokenised,
+            passages=passages,
+            vocabulary=max(codec.size_source, codec.size_target),
+            fingerprint=fingerprint,
+            about=lambda: {
+                "report": str(corpus.report),
+                "too_long": tokenised.too_long,
+                "max_length": codec.config.max_length,
+                "pairs": tokenised.texts,
+            },
+        )
+        say(_summary(examples))
+    if len(examples) == 0:
+        raise TrainingError(
+            f"no example is left in the {part} part of the corpus:\n{_summary(examples)}\n"
+            "loosen corpus.filters, raise text.max_length, or give more text"
+        )
+    return examples
+
+
+def _summary(examples: Examples) -> str:
+    about = examples.about
+    left_out = [f"  {count:,} too long as {side}" for side, count in about["too_long"].items() if count]
+    limit = [f"  (text.max_length = {about['max_length']} tokens)"] if left_out else []
+    return "\n".join([about["report"], *left_out, *limit, f"  {len(examples):,} examples"])
+
+
+def _fingerprint(recipe: Recipe, codec: Codec) -> str:
+    """Changes with all that stored examples depend on in the recipe, and with the vocabularies."""
+    made_from = {
+        "format": _FORMAT,
+        "corpus": recipe.corpus.model_dump(mode="json"),
+        "retrieval": recipe.retrieval.model_dump(mode="json") if recipe.retrieval else None,
+        "max_length": recipe.text.max_length,
+        "codec": codec.fingerprint(),
+    }
+    return hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()

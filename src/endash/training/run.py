@@ -1,0 +1,135 @@
+"""From a recipe to a run: its folder, its corpus, the loop, and the model that comes out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from endash.model import Model
+from endash.model_folder import BEST
+from endash.recipe import Recipe
+from endash.training.averaging import choose
+from endash.training.examples import Example
+from endash.training.interruption import Interrupted, Stop
+from endash.training.journal import Journal
+from endash.training.loop import Surroundings, Training
+from endash.training.machine import keep_freed_memory, machine_for
+from endash.training.preparation import Prepared, prepare
+from endash.training.progress import Progress, Show
+from endash.training.run_folder import run_folder
+from endash.training.validation import Validator
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that has come to its end.
+
+    Attributes:
+        folder: the run; it is also a model.
+        model: the saved model in it, which is the best that validation saw.
+        metrics: the figures of all its steps and validations, a JSON object a line.
+        ended_by: the limit that it reached, or the patience.
+        steps: of the optimiser.
+        averaged: the steps whose parameters the model is the mean of; one if the best checkpoint alone was better.
+        valid: what the valid part says of the model.
+        minutes: of training, in all its processes.
+    """
+
+    folder: Path
+    model: Path
+    metrics: Path
+    ended_by: str
+    steps: int
+    averaged: tuple[int, ...]
+    valid: dict[str, float]
+    minutes: float
+
+
+def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, progress: Show = "auto") -> Run:
+    """Train the model that `recipe` describes, in the folder `out`; with `resume`, go on with the run in it.
+
+    Raises:
+        TrainingError: the folder is not free or not this recipe's, the loss is not finite, a checkpoint cannot be written.
+        CorpusError, TextError: the corpus is not as the recipe says.
+        Interrupted: Ctrl-C or SIGTERM came, and a checkpoint was saved.
+    """
+    machine = machine_for(recipe.training)
+    keep_freed_memory()
+    with run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
+        prepared = prepare(recipe, folder, say=shown.say)
+        shown.say(f"training on {machine}" + (f"; {machine.warning}" if machine.warning else ""))
+        torch.manual_seed(recipe.seed)
+        model = Model.build(recipe, prepared.codec, pairs=prepared.pairs)
+        validator = Validator(model, prepared.valid, recipe.training, machine)
+        training = Training(
+            model.network,
+            prepared.train,
+            recipe.training,
+            seed=recipe.seed,
+            folder=folder,
+            machine=machine,
+            surroundings=Surroundings(validator, lambda: model.save(folder / BEST), _reader(prepared)),
+            progress=shown,
+        )
+        training.restore()
+        with Stop() as stop, Journal(folder, step=training.position.step) as journal:
+            ended_by = training.run(stop, journal)
+            run = _finish(training, lambda: validator(stop), ended_by, journal)
+            model.save(run.model, notes=_notes(run))
+        shown.say(f"ended by {ended_by}: {', '.join(_notes(run))}")
+        return run
+
+
+def _finish(
+    training: Training, validate: Callable[[], dict[str, float] | None], ended_by: str, journal: Journal
+) -> Run:
+    """Put the best parameters into the network, and sum up."""
+    position = training.position
+    chosen = choose(training.network, training.checkpoints, position, training.config, validate=validate)
+    if chosen is None:
+        raise Interrupted(
+            "stopped while the best checkpoints were averaged. To go on, give the same command with --resume"
+        )
+    journal.write("final", position.step, {"averaged": list(chosen.steps), **chosen.figures})
+    return Run(
+        folder=training.folder,
+        model=training.folder / BEST,
+        metrics=journal.path,
+        ended_by=ended_by,
+        steps=position.step,
+        averaged=chosen.steps,
+        valid=chosen.figures,
+        minutes=position.seconds / 60,
+    )
+
+
+def _notes(run: Run) -> list[str]:
+    """Lines for the model card."""
+    what = f"the mean of the checkpoints of steps {', '.join(map(str, run.averaged))}"
+    figures = ", ".join(f"{name} {value:.2f}" for name, value in run.valid.items())
+    return [
+        f"{run.steps} steps in {run.minutes:.1f} minutes",
+        what if len(run.averaged) > 1 else f"the checkpoint of step {run.averaged[0]}",
+        f"on the valid part: {figures}",
+    ]
+
+
+def _reader(prepared: Prepared) -> Callable[[Example], dict[str, Any]]:
+    """Shows an example's tokens as text, for the report of a batch that broke the loss."""
+    codec = prepared.codec
+
+    def read(example: Example) -> dict[str, Any]:
+        return {
+            "source": " ".join(codec.source.pieces(example.source)),
+            "target": " ".join(codec.target.pieces(example.target)),
+            "passages": [" ".join(codec.source.pieces(passage)) for passage in example.passages],
+            "source_tokens": example.source,
+            "target_tokens": example.target,
+        }
+
+    return read

@@ -1,0 +1,74 @@
+"""The valid part: loss over its examples, and BLEU or chrF of its sources translated."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from endash.evaluation.metrics import bleu, chrf
+from endash.model import Model
+from endash.network import Batch
+from endash.training.batches import epoch_batches
+from endash.training.config import TrainingConfig
+from endash.training.examples import Examples
+from endash.training.interruption import Stop
+from endash.training.machine import Machine
+
+_SENTENCES = 256  # translated between two looks at whether to stop
+
+
+class Validator:
+    """Calls give the figures of a model as it stands: ``loss`` in nats per target token, and ``bleu`` or ``chrf`` if asked."""
+
+    def __init__(self, model: Model, valid: Examples, config: TrainingConfig, machine: Machine) -> None:
+        self.model, self.valid, self.config, self.machine = model, valid, config, machine
+        pairs: list[tuple[str, str]] = valid.about["pairs"]
+        self.sources = [source for source, _ in pairs]
+        self.references = [target for _, target in pairs]
+        self.tokenize = "zh" if _is_chinese(self.references) else None
+
+    @torch.no_grad()
+    def __call__(self, stop: Stop) -> dict[str, float] | None:
+        """The figures; None if `stop` was requested before they were complete."""
+        self.model.network.eval()
+        figures = {"loss": self._loss()}
+        if self.config.metric == "loss":
+            return figures
+        hypotheses = self._translations(stop)
+        if hypotheses is None:
+            return None
+        if self.config.metric == "bleu":
+            return figures | {"bleu": bleu(hypotheses, self.references, tokenize=self.tokenize).value}
+        return figures | {"chrf": chrf(hypotheses, self.references).value}
+
+    def _loss(self) -> float:
+        nll = 0.0
+        tokens = 0
+        for rows in epoch_batches(self.valid.lengths, batch_tokens=self.config.batch_tokens, seed=0, epoch=0):
+            fields = [torch.from_numpy(field).to(self.machine.device) for field in self.valid.padded(rows)]
+            with self.machine.autocast():
+                loss = self.model.network.loss(Batch(fields[0], fields[1], tuple(fields[2:])), label_smoothing=0.0)
+            nll += float(loss.nll)
+            tokens += loss.tokens
+        return nll / tokens
+
+    def _translations(self, stop: Stop) -> list[str] | None:
+        """The sources by greedy search, in their order."""
+        found: list[str] = []
+        for first in range(0, len(self.sources), _SENTENCES):
+            if stop.requested:
+                return None
+            chunk = self.sources[first : first + _SENTENCES]
+            with self.machine.autocast():
+                found += [best[0].text for best in self.model.translate(chunk, search="beam", beam=1, n_best=1)]
+        return found
+
+
+def _is_chinese(texts: Sequence[str]) -> bool:
+    """True if most letters are Han: such text has no spaces for BLEU to count words by."""
+    letters = [char for text in texts for char in text if char.isalpha()]
+    han = np.array([unicodedata.name(char, "").startswith("CJK") for char in letters[:10_000]])
+    return bool(len(han)) and bool(han.mean() > 0.5)
