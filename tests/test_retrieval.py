@@ -1,0 +1,146 @@
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from endash import retrieval
+from endash.corpora.keys import source_key
+from endash.errors import TextError
+from endash.retrieval import Neighbour, PairIndex
+
+PAIRS = [
+    ("Turn off the light", "Licht ausschalten"),
+    ("Turn on the light", "Licht einschalten"),
+    ("Turn on the heating", "Heizung einschalten"),
+    ("turn on the light!", "Licht an"),
+    ("Delete {count} files?", "{count} Dateien löschen?"),
+    ("打开厨房的灯", "Küchenlicht einschalten"),
+]
+
+
+@pytest.fixture(scope="module")
+def index() -> PairIndex:
+    return PairIndex.build(PAIRS)
+
+
+def targets(found: list[list[Neighbour]]) -> list[list[str]]:
+    return [[neighbour.target for neighbour in row] for row in found]
+
+
+def test_nearest_first(index: PairIndex) -> None:
+    (found,) = index.nearest(["TURN ON THE LIGHT"], count=3, exclude_own=False)
+    assert [neighbour.target for neighbour in found[:2]] == ["Licht einschalten", "Licht an"]
+    assert found[0] == Neighbour("Turn on the light", "Licht einschalten", pytest.approx(1.0, abs=1e-6))
+    assert 1 > found[1].similarity > found[2].similarity > 0
+
+
+def test_own_are_left_out(index: PairIndex) -> None:
+    asked = ["Turn on the light", "delete %s files", "打开客厅的灯"]
+    found = index.nearest(asked, count=2, exclude_own=True)
+    assert targets(found)[0] == ["Licht ausschalten", "Heizung einschalten"]
+    assert all(source_key(neighbour.source) != source_key(asked[1]) for neighbour in found[1])
+    assert targets(found)[2] == ["Küchenlicht einschalten"]
+
+
+def test_fewer_when_nothing_is_shared(index: PairIndex) -> None:
+    assert index.nearest(["жук", "", "打开厨房的灯"], count=9, exclude_own=True) == [[], [], []]
+    assert PairIndex.build([]).nearest(["a", "b"], exclude_own=True) == [[], []]
+    assert index.nearest([], exclude_own=False) == []
+
+
+def test_pairs_that_occur_again_are_stored_once() -> None:
+    index = PairIndex.build([*PAIRS, *PAIRS, ("Turn on the light", "Licht!")])
+    assert len(index) == len(PAIRS) + 1
+    assert targets(index.nearest(["Turn on the light"], count=2, exclude_own=False)) == [
+        ["Licht einschalten", "Licht!"]
+    ]
+
+
+def words(seed: int, count: int) -> list[str]:
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(["on", "off", "in", "fan", "red", "lamp", "dim", "sun"], 4)) for _ in range(count)]
+
+
+def cosines(texts: list[str], stored: list[str]) -> np.ndarray:
+    """The definition, counted one n-gram at a time."""
+
+    def grams(text: str) -> dict[str, int]:
+        text = f" {text.lower()} "
+        all_grams = [text[i : i + n] for n in (2, 3, 4) for i in range(len(text) - n + 1)]
+        return {gram: all_grams.count(gram) for gram in all_grams}
+
+    vocabulary = sorted({gram for text in [*texts, *stored] for gram in grams(text)})
+    counted = [grams(text) for text in [*texts, *stored]]
+    counts = np.array([[grams_of.get(gram, 0) for gram in vocabulary] for grams_of in counted], float)
+    frequency = (counts[len(texts) :] > 0).sum(0)
+    vectors = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+    vectors *= np.sqrt(np.log((1 + len(stored)) / (1 + frequency)) + 1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors[: len(texts)] @ vectors[len(texts) :].T
+
+
+@pytest.mark.parametrize("scores", [2**23, 700])
+def test_similarities_are_those_of_the_definition(scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one block and in blocks of seven queries; 2**20 columns hold these n-grams without a collision."""
+    monkeypatch.setattr(retrieval, "_SCORES", scores)
+    monkeypatch.setattr(retrieval, "_BLOCK", 30)
+    stored, asked = list(dict.fromkeys(words(0, 100))), words(1, 20)
+    found = PairIndex.build([(text, "") for text in stored]).nearest(asked, count=3, exclude_own=False)
+    expected = -np.sort(-cosines(asked, stored), axis=1)[:, :3]
+    assert np.allclose([[neighbour.similarity for neighbour in row] for row in found], expected, atol=1e-5)
+
+
+def test_common_ngrams_serve_when_rare_ones_find_nothing() -> None:
+    """'the' is in each of 300 sources, so no n-gram of it is rare."""
+    index = PairIndex.build([(f"the {number:03}", str(number)) for number in range(300)])
+    (found,) = index.nearest(["the"], count=2, exclude_own=False)
+    assert len(found) == 2
+    assert found[0].similarity > 0.2
+
+
+@settings(max_examples=30)  # each builds an index: 50 ms
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=8), st.lists(st.text(), max_size=4), st.integers(1, 3))
+def test_any_text(pairs: list[tuple[str, str]], texts: list[str], count: int) -> None:
+    found = PairIndex.build(pairs).nearest(texts, count=count, exclude_own=True)
+    assert len(found) == len(texts)
+    for text, row in zip(texts, found, strict=True):
+        similar = [neighbour.similarity for neighbour in row]
+        assert similar == sorted(similar, reverse=True)
+        assert len(row) <= count
+        assert all(source_key(neighbour.source) != source_key(text) for neighbour in row)
+        assert all(0 < similarity <= 1 for similarity in similar)
+
+
+def test_save_and_load(index: PairIndex, tmp_path: Path) -> None:
+    pairs = [*PAIRS, ("tab\there\n\u2028", "line\r\n\0"), ("half \ud800 a pair", "")]
+    PairIndex.build(pairs).save(tmp_path / "memory")
+    loaded = PairIndex.load(tmp_path / "memory")
+    assert loaded.pairs == pairs
+    index.save(tmp_path)
+    loaded = PairIndex.load(tmp_path)
+    assert loaded.nearest(["Turn it on"], exclude_own=True) == index.nearest(["Turn it on"], exclude_own=True)
+    first = (tmp_path / "pairs.jsonl.gz").read_bytes()
+    loaded.save(tmp_path)
+    assert (tmp_path / "pairs.jsonl.gz").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"plain", "Not a gzipped file"),
+        (gzip.compress(json.dumps(["a", "b"]).encode() * 99)[:-9], "end-of-stream"),
+        (gzip.compress(b'["a"'), "Expecting"),
+        (gzip.compress(b'["a", 3]'), r"no pair of texts but \['a', 3\]"),
+        (gzip.compress(b"\xff"), "utf-8"),
+    ],
+)
+def test_errors_of_files(content: bytes, found: str, tmp_path: Path) -> None:
+    with pytest.raises(TextError, match=r"no translation memory at .*pairs\.jsonl\.gz; copy the whole folder"):
+        PairIndex.load(tmp_path)
+    (tmp_path / "pairs.jsonl.gz").write_bytes(content)
+    with pytest.raises(TextError, match=rf"is not a translation memory or is broken \(.*{found}"):
+        PairIndex.load(tmp_path)
