@@ -12,6 +12,7 @@ from endash.config import Config
 from endash.corpora.keys import digest, source_key
 from endash.corpora.record import Record
 from endash.corpora.scripts import scripts_of, share_in
+from endash.corpora.seen import Seen
 from endash.registry import Registry
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -119,15 +120,14 @@ class Duplicates(Filter):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._seen: set[int] = set()
+        self._seen = Seen()
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
         whole = self.config.by == "pair"
-        seen = digest(f"{len(record.source)} {record.source}{record.target}" if whole else record.source)
-        new = seen not in self._seen
-        self._seen.add(seen)
-        return new
+        return self._seen.add(
+            digest(f"{len(record.source)} {record.source}{record.target}" if whole else record.source)
+        )
 
 
 class UntranslatedConfig(Config):
