@@ -191,3 +191,14 @@ def test_elements_are_freed_as_they_are_read(tmp_path: Path) -> None:
             drop(element)
     assert len(held) == 5000
     assert max(held) < 200  # the parser reads 32 kB ahead, which is some 70 units
+
+
+def test_an_element_that_cannot_be_written_again_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.xlf", XLIFF_1.replace("urn:my", "urn: my"))
+    with pytest.raises(CorpusError, match=r"a.xlf:2: <xliff> cannot be written again: Invalid namespace URI"):
+        translate_file(str(path), str(tmp_path / "b.xlf"), shout)
+
+
+def test_translate_of_the_nearest_element_holds(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.xlf", XLIFF_1.replace('<trans-unit id="2">', '<trans-unit id="2" translate="yes">'))
+    assert translate_file(str(path), str(tmp_path / "b.xlf"), shout).translated == 3

@@ -133,3 +133,16 @@ def test_mo_is_not_written(tmp_path: Path) -> None:
     ):
         translate_file(str(path), str(tmp_path / "out.mo"), lambda texts: texts)
     assert not (tmp_path / "out.mo").exists()
+
+
+def test_what_is_written_is_utf_8_and_says_so(tmp_path: Path) -> None:
+    path = put(tmp_path / "latin.po", PO.replace("UTF-8", "ISO-8859-1").encode("latin-1"))
+    translate_file(str(path), str(path), lambda texts: ["保存"] * len(texts))
+    assert "charset=UTF-8" in path.read_text(encoding="utf-8")
+    assert ("Save", "保存") in pairs(read("po", path))
+
+
+def test_a_po_with_a_wrong_byte_anywhere_is_not_rewritten(tmp_path: Path) -> None:
+    path = put(tmp_path / "de.po", PO.replace("A comment", "\xe4").encode("latin-1").replace(b"\xd6", b"O"))
+    with pytest.raises(CorpusError, match=r"de.po:1: byte 0xe4 does not belong to the file's encoding: mend the line"):
+        translate_file(str(path), str(path), lambda texts: texts)

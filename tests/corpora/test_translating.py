@@ -1,6 +1,8 @@
 """Files translated in their own format, whole or not at all."""
 
 import gzip
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,12 @@ def test_an_interrupted_translation_leaves_what_was_there(tmp_path: Path) -> Non
         ("a.tsv:fr,de", "b.tsv", r"a.tsv:1: no column 'fr': allowed: de, en"),
         ("a.tsv", "nowhere/b.tsv", r"nowhere/b.tsv cannot be written: No such file or directory"),
         ("none.txt", "b.txt", r"none.txt: no such file in"),
+        (
+            "bad.txt:en,de",
+            "b.txt",
+            r"bad.txt:en,de: plain text has no columns or languages to name: give its path alone",
+        ),
+        ("a.tsv", "folder.tsv", r"folder.tsv is a folder, and a file is to be written: name a file in it"),
     ],
 )
 def test_what_cannot_be_translated_is_refused_and_nothing_written(
@@ -97,7 +105,27 @@ def test_what_cannot_be_translated_is_refused_and_nothing_written(
     files = {"a.doc": b"", "a.tsv": b"en\tde\na\tb\n", "bad.txt": b"a\n\xe4\n", "bad.jsonl": b'{"source": "x"}\n{\n'}
     for name, content in (files | {"bad.tsv": b"en\tde\nx\n"}).items():
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder.tsv").mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(CorpusError, match=message):
         translate_file(given, out, shout)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_link_is_written_through_and_permissions_stay(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "real.txt").chmod(0o640)
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    (tmp_path / "a.txt").write_text("new")
+    translate_file(str(tmp_path / "a.txt"), str(tmp_path / "link.txt"), lambda texts: texts)
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new\n"
+    assert (tmp_path / "real.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    writer = threading.Thread(target=lambda: (tmp_path / "a.txt").write_text("one\ntwo\n"))
+    writer.start()
+    assert translate_file(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), shout).translated == 2
+    writer.join()

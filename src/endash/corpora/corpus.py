@@ -90,7 +90,8 @@ class Corpus:
     Which part of a split a record is in depends on nothing but its source's key (`source_key`), so no two parts share a
     source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are left out of train, and
     those with a key of test out of valid. The filters work on what comes from `train`, split or not; given valid and test
-    files stay as they are. `report` is that of the last whole pass. Raises CorpusError if the part does not exist.
+    files stay as they are. `report` is that of the last whole pass. Raises CorpusError if
+    the part does not exist, and at the end of a pass that kept nothing.
     """
 
     def __init__(self, config: CorpusConfig, part: Part = "train") -> None:
@@ -124,6 +125,8 @@ class Corpus:
                 kept += 1
                 yield record
         self.report = tally.report(kept, dropped, held_out, elsewhere)
+        if not kept:
+            raise CorpusError(f"no record is left; check the files, filters and split of the corpus:\n{self.report}")
 
     def _part_of(self, key: int) -> Part:
         place = key / 2**64

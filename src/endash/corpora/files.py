@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import io
 import os
 import re
 import shutil
@@ -54,7 +55,7 @@ def missing(path: str) -> CorpusError:
 
 
 @contextmanager
-def open_bytes(path: str) -> Iterator[BinaryIO]:
+def open_bytes(path: str) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     """The bytes of a file, unpacked when its name ends in .gz.
 
     Raises CorpusError if it is missing, a folder, unreadable, not gzip though it is named so, or cut short.
@@ -66,7 +67,7 @@ def open_bytes(path: str) -> Iterator[BinaryIO]:
     try:
         if is_gzip_name(path):
             with gzip.open(path, "rb") as unpacked:
-                yield cast(BinaryIO, unpacked)
+                yield unpacked
         else:
             with open(path, "rb") as plain:
                 yield plain
@@ -117,9 +118,7 @@ def read_lines(path: str) -> Iterator[Line | BadLine]:
     A line that is not UTF-8 comes as a BadLine. Raises CorpusError if the file cannot be read or is no text.
     """
     with open_bytes(path) as stream:
-        head = stream.read(_HEAD)
-        _check_text(path, head)
-        stream.seek(0)
+        _check_text(path, stream.peek(_HEAD)[:_HEAD])  # peek and not seek: a pipe is a file too
         for number, raw in enumerate(stream, start=1):
             body = raw.removesuffix(b"\n")
             end = "\n" if len(body) < len(raw) else ""
@@ -139,7 +138,9 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     When the block raises, or is interrupted, what was at `path` stays untouched. Raises CorpusError if the folder is missing
     or cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise CorpusError(f"{path} is a folder, and a file is to be written: name a file in it")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as plain:

@@ -38,8 +38,10 @@ def translate_file(
     text a line. `translate` is given up to `batch` texts (blank ones stay as they are) and returns as many. `out_path` may be
     `in_path`. Raises CorpusError if the format is not known or only read, or a line cannot be read: then nothing is written.
     """
-    path, _, _ = split_names(in_path, source, target)
+    path, *names = split_names(in_path, source, target)
     if is_plain_text(path):
+        if any(names):
+            raise CorpusError(f"{in_path}: plain text has no columns or languages to name: give its path alone")
         config: Config = LinesConfig(source=path, target=path)
     else:
         _same_format(path, out_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -18,8 +19,10 @@ Edit = Callable[[Any, Any], Job | None]
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def parse(path: str, *, root: str, events: tuple[str, ...] = ("start", "end")) -> Iterator[tuple[str, Any]]:
-    """The (event, element) pairs of a file, never fetching nor expanding anything outside it; see `drop`.
+def parse(
+    path: str, *, root: str, tags: tuple[str, ...] | None = None, events: tuple[str, ...] = ("start", "end")
+) -> Iterator[tuple[str, Any]]:
+    """The (event, element) pairs of a file (of elements named in `tags`, or all), fetching and expanding nothing; see `drop`.
 
     Raises CorpusError if the file is not XML, its outermost element is not `root`, or it declares entities of its own.
     """
@@ -27,13 +30,17 @@ def parse(path: str, *, root: str, events: tuple[str, ...] = ("start", "end")) -
 
     with open_bytes(path) as stream:
         options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "collect_ids": False}
-        first = True
+        names = None if tags is None else tuple(f"{{*}}{tag}" for tag in tags)
+        checked = False
         try:
-            for event, element in etree.iterparse(stream, events=events, strip_cdata=False, **options):
-                if first and local(element):
-                    first = False
-                    _check_root(path, element, root)
+            parser = etree.iterparse(stream, events=events, tag=names, strip_cdata=False, **options)
+            for event, element in parser:
+                if not checked and local(element):
+                    checked = True
+                    _check_root(path, element.getroottree().getroot(), root)
                 yield event, element
+            if not checked:
+                _check_root(path, parser.root, root)
         except etree.XMLSyntaxError as error:
             raise CorpusError(f"{path}:{error.lineno}: not well-formed XML: {error.msg}") from None
 
@@ -56,6 +63,7 @@ def drop(element: Any) -> None:
         del parent[0]
 
 
+@lru_cache(maxsize=1024)
 def same_language(tag: str | None, asked: str) -> bool:
     """True if the language `tag` of a file is what was asked for: ``en`` takes ``EN-US`` too, ``en-GB`` only itself."""
     found, wanted = ((name or "").lower().replace("_", "-") for name in (tag, asked))
@@ -86,7 +94,9 @@ def rewrite(path: str, *, root: str, containers: frozenset[str], edit: Edit) -> 
         elif event == "start" and local(element) in containers:
             edit(element, element.getparent())
             doctype = element.getroottree().docinfo.doctype if element.getparent() is None else ""
-            yield verbatim((doctype and doctype + "\n") + _before(element, element.getparent()) + _opening(element))
+            yield verbatim(
+                (doctype and doctype + "\n") + _before(element, element.getparent()) + _opening(path, element)
+            )
         elif event == "start":
             depth = 1
             yield verbatim(_before(element, element.getparent()))
@@ -125,11 +135,14 @@ def _name(element: Any) -> str:
     return f"{element.prefix}:{local(element)}" if element.prefix else local(element)
 
 
-def _opening(element: Any) -> str:
+def _opening(path: str, element: Any) -> str:
     from lxml import etree
 
     parent = element.getparent()
-    alone = etree.Element(element.tag, element.attrib, nsmap=element.nsmap)
+    try:
+        alone = etree.Element(element.tag, element.attrib, nsmap=element.nsmap)
+    except ValueError as error:  # the parser takes what the serialiser refuses
+        raise CorpusError(f"{path}:{element.sourceline}: <{local(element)}> cannot be written again: {error}") from None
     return _markup(alone, {} if parent is None else dict(parent.nsmap)).removesuffix("/>") + ">"
 
 

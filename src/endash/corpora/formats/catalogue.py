@@ -58,7 +58,7 @@ class Catalogue(Reader):
         """The pairs, file after file in the order of their names. Raises CorpusError if no file is in the target language."""
         config = self.config
         with _open(config.path) as (names, load):
-            known = {name for name in names if fnmatchcase(name, config.pattern)}
+            known = {name for name in names if name.endswith(_FORMATS) and fnmatchcase(name, config.pattern)}
             read_any = False
             for name in sorted(known):
                 if not _has_language(name, config.target):
@@ -68,7 +68,7 @@ class Catalogue(Reader):
                     if twin is not None:
                         read_any = True
                         yield from self._json(load, twin, name)
-                elif name.endswith((".po", ".mo")) and not (name.endswith(".po") and name[:-3] + ".mo" in known):
+                elif not (name.endswith(".po") and name[:-3] + ".mo" in known):
                     read_any = True
                     yield from self._gettext(load, name)
         if not read_any:
@@ -102,7 +102,7 @@ class Catalogue(Reader):
 
     def _nothing(self, known: set[str]) -> CorpusError:
         config = self.config
-        found = {part for name in known if name.endswith(_FORMATS) for part in _languages(name)}
+        found = {part for name in known for part in _languages(name)}
         if not found:
             return CorpusError(f"{config.path} holds no translations (.json, .po or .mo) at {config.pattern!r}")
         asked = config.source if config.target in found else config.target

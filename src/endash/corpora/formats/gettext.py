@@ -46,15 +46,18 @@ class Po(Reader):
 
     def jobs(self) -> Iterator[Job]:
         """Each entry without a translation; then the file, for it is written whole."""
-        catalogue = parse_po(self.config.path, read_bytes(self.config.path))
+        path = self.config.path
+        text = _decode(path, read_bytes(path))
+        if half := surrogate_in(text):
+            line = text.count("\n", 0, text.index(chr(int(half[2:], 16)))) + 1
+            raise CorpusError(f"{path}:{line}: {_wrong_byte(half)}: mend the line, nothing was written")
+        catalogue = _parse_text(path, text)
         forms = _plural_forms(catalogue)
         for entry in catalogue:
-            where = f"{self.config.path}:{entry.linenum}"
-            if entry.obsolete:
-                continue
-            if half := surrogate_in(entry.msgid + (entry.msgid_plural or "")):
-                raise CorpusError(f"{where}: {_wrong_byte(half)}: mend the line, nothing was written")
-            yield Job(*_blanks(entry, forms))
+            if not entry.obsolete:
+                yield Job(*_blanks(entry, forms))
+        if "Content-Type" in catalogue.metadata:  # what is written is UTF-8, whatever was read
+            catalogue.metadata["Content-Type"] = "text/plain; charset=UTF-8"
         yield Job((), lambda _: str(catalogue).rstrip("\n") + "\n")
 
 
@@ -74,22 +77,29 @@ class Mo(Reader):
 
 def parse_po(path: str, raw: bytes) -> Any:
     """The polib catalogue in `raw`. Bytes that are not in its charset (UTF-8 unless it says otherwise) become surrogates."""
-    import polib
+    return _parse_text(path, _decode(path, raw))
 
+
+def _decode(path: str, raw: bytes) -> str:
     found = _CHARSET.search(raw)
     charset = found.group(1).decode("ascii") if found else "utf-8"
+    if charset.lower() in ("charset", "utf-8", "utf8"):  # a template says CHARSET
+        charset = "utf-8-sig"
     try:
-        text = raw.decode(
-            "utf-8-sig" if charset.lower() in ("charset", "utf-8", "utf8") else charset, "surrogateescape"
-        )
-        return polib.pofile(_Lines(text), encoding="utf-8")
+        return raw.decode(charset, "surrogateescape")
     except LookupError:
         raise CorpusError(f"{path}: charset={charset} is unknown: write UTF-8, and say so in the header") from None
+    except ValueError as error:  # of codecs that cannot escape
+        raise CorpusError(f"{path} is not in its charset {charset}: {error}") from None
+
+
+def _parse_text(path: str, text: str) -> Any:
+    import polib
+
+    try:
+        return polib.pofile(_Lines(text), encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = (
-            str(error).replace("in po file None", "").replace(text, "") if isinstance(error, OSError) else str(error)
-        )
-        raise CorpusError(f"{path} is not a PO file: {reason}") from None
+        raise CorpusError(f"{path} is not a PO file: {error}") from None
 
 
 def parse_mo(path: str, raw: bytes) -> Any:

@@ -40,9 +40,7 @@ class Tmx(Reader):
         """The pairs in the file's order. Raises CorpusError if no unit holds the languages asked for."""
         self._default, self._seen = self.config.source, set()
         found = False
-        for event, element in parse(self.config.path, root="tmx"):
-            if event == "start":
-                continue
+        for _, element in parse(self.config.path, root="tmx", tags=("header", "tu"), events=("end",)):
             if local(element) == "header":
                 self._header(element)
             elif local(element) == "tu":

@@ -40,14 +40,14 @@ class Xliff(Reader):
         """A record for each unit (1.2) or segment (2.x). Raises CorpusError if no file element has the languages."""
         seen: list[str] = []
         skipped = fits = False
-        for event, element in parse(self.config.path, root="xliff"):
+        for event, element in parse(self.config.path, root="xliff", tags=("file", *_UNITS)):
             name = local(element)
             if event == "start":
                 if name == "file":
                     skipped = not self._fits(element)
                     fits = fits or not skipped
                     seen.append(" → ".join(language or "?" for language in _languages(element)))
-            elif name in _UNITS:
+            elif name != "file":
                 if not skipped:
                     yield from self._records(element)
                 drop(element)
@@ -99,7 +99,7 @@ class Xliff(Reader):
 
 
 def _file_of(element: Any) -> Any:
-    return element if local(element) == "file" else next(element.iterancestors("{*}file"))
+    return element if local(element) == "file" else next(element.iterancestors("{*}file"), element)
 
 
 def _is_frozen(unit: Any, parent: Any) -> bool:
@@ -127,7 +127,7 @@ def _target_of(holder: Any) -> Any:
     if target is None:
         source = holder.find("{*}source")
         before = holder.find("{*}seg-source") if holder.find("{*}seg-source") is not None else source
-        target = etree.Element(source.tag.replace("source", "target"), nsmap=source.nsmap)
+        target = etree.SubElement(holder, source.tag.replace("source", "target"))
         tail = before.tail
         before.addnext(target)
         before.tail, target.tail = holder.text, tail
