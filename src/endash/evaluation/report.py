@@ -26,7 +26,7 @@ def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
     notes = {note: None for found in evaluations.values() for note in found.notes}
     table = Table(caption="\n".join([*signatures, *notes]), caption_justify="left")
     table.add_column("")
-    for label in (*LABELS.values(), "placeholders kept", "sentences/s"):
+    for label in (*LABELS.values(), "placeholders", "sentences/s"):
         table.add_column(label, justify="right")
     best = {name: _best(name, [found[name].value for found in evaluations.values()]) for name in LABELS}
     for name, found in evaluations.items():
@@ -40,7 +40,7 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     """A rich table of two systems: both values, their difference, p, and which is better if p < 0.05."""
     from rich.table import Table
 
-    caption = f"paired {comparison.method}, {comparison.sentences:,} sentences"
+    caption = f"paired approximate randomisation, {comparison.sentences:,} sentences"
     table = Table(caption=caption, caption_justify="left")
     for index, label in enumerate(("", _plain(a), _plain(b), "difference", "p", "better")):
         table.add_column(label, justify="right" if index else "left")
