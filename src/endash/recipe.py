@@ -77,7 +77,7 @@ class Recipe(Config):
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-        """The recipe in a TOML file, with `overrides` such as ``training.steps=100`` put over it.
+        """The recipe in a TOML file, with `overrides` such as ``training.max_steps=100`` put over it.
 
         Corpus paths are taken relative to the file's folder. Raises RecipeError with a line for each thing that is wrong.
         """
@@ -134,7 +134,7 @@ def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
         dotted, equals, value = (piece.strip() for piece in override.partition("="))
         keys = dotted.split(".")
         if not equals or not all(keys):
-            raise RecipeError(f"--set {override}: an override is KEY=VALUE, such as --set training.steps=100")
+            raise RecipeError(f"--set {override}: an override is KEY=VALUE, such as --set training.max_steps=100")
         table = data
         for depth, key in enumerate(keys[:-1], start=1):
             table = table.setdefault(key, {})
@@ -183,7 +183,7 @@ def _beside(path: Path) -> str:
 def _explain(error: ValidationError, data: dict[str, Any], where: str, changed: set[str]) -> list[str]:
     lines = []
     for found in error.errors(include_url=False):
-        keys = _real_keys(found["loc"], data) + (["kind"] if found["type"].startswith("union_tag") else [])
+        keys = _real_keys(found, data) + (["kind"] if found["type"].startswith("union_tag") else [])
         dotted = ".".join(map(str, keys))
         unknown = found["type"] == "extra_forbidden"
         from_set = any(
@@ -194,16 +194,14 @@ def _explain(error: ValidationError, data: dict[str, Any], where: str, changed: 
     return list(dict.fromkeys(lines))
 
 
-def _real_keys(loc: Sequence[str | int], data: Any) -> list[str | int]:
-    """`loc` without the names of union branches that pydantic puts between the keys."""
+def _real_keys(found: Any, data: Any) -> list[str | int]:
+    """Where an error is, without the names of union branches that pydantic puts between the keys."""
     keys: list[str | int] = []
-    for key in loc:
+    for key in found["loc"]:
         if key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int):
             data = data[key]
             keys.append(key)
-        elif key == loc[-1] and "[" not in str(key):
-            keys.append(key)
-    return keys
+    return keys + ([found["loc"][-1]] if found["type"] == "missing" else [])
 
 
 def _message(found: Any, keys: list[str | int], data: dict[str, Any]) -> str:
