@@ -11,6 +11,7 @@ example:
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
 
     from endash.evaluation.report import comparison_table, evaluation_table
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(evaluation_table(found))
     if comparison:
         console.print(comparison_table(comparison, a=args.model, b=args.against))

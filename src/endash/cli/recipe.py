@@ -13,11 +13,18 @@ from __future__ import annotations
 import inspect
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from endash.cli.parser import Parser, add_set
 
-_ROLES = ("encoders", "links", "decoders", "readers", "filters")
+_HOMES = {  # where the kinds of each role are registered
+    "encoders": "endash.encoders",
+    "links": "endash.links",
+    "decoders": "endash.decoders",
+    "readers": "endash.corpora",
+    "filters": "endash.corpora",
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     _action(actions, "check", _check, "read the recipe and say whether it can be trained")
     child = actions.add_parser("list", help="tell the kinds that a recipe can name", description=_example("list links"))
     child.add_argument(
-        "role", nargs="?", choices=_ROLES, metavar="ROLE", help=f"one of {', '.join(_ROLES)}; all if left out"
+        "role", nargs="?", choices=_HOMES, metavar="ROLE", help=f"one of {', '.join(_HOMES)}; all if left out"
     )
     child.set_defaults(action=_list, parser=child)
 
@@ -64,23 +71,10 @@ def _check(args: Namespace) -> None:
 
 
 def _list(args: Namespace) -> None:
-    from endash.corpora.filters import filters
-    from endash.corpora.readers import readers
-    from endash.decoders import decoders
-    from endash.encoders import encoders
-    from endash.links import links
-    from endash.registry import Registry
-
-    registries: dict[str, Registry[Any]] = {
-        "encoders": encoders,
-        "links": links,
-        "decoders": decoders,
-        "readers": readers,
-        "filters": filters,
-    }
-    for role in [args.role] if args.role else _ROLES:
+    for role in [args.role] if args.role else _HOMES:
+        registry = getattr(import_module(_HOMES[role]), role)
         if not args.role:
             print(f"{role}:")
-        for kind in registries[role]:
-            summary = (inspect.getdoc(registries[role][kind]) or "").splitlines()[0]
+        for kind in registry:
+            summary = (inspect.getdoc(registry[kind]) or "").splitlines()[0].replace("``", "`")
             print(f"{kind:<20}{summary}" if args.role else f"  {kind:<18}{summary}")

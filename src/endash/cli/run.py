@@ -40,29 +40,36 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is None:  # our output cannot be written: spare the interpreter trying again as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # its reader, such as `head`, has all that it wanted
+            return 0
+        note(f"endash: error: {error.filename or 'standard output'}: {error.strerror or error}")
+        return 2
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         args = build_parser().parse(argv)
         args.run(args)
-        sys.stdout.flush()
-        return 0
     except SystemExit as end:  # argparse: help was asked for, or the arguments are wrong
         return int(end.code or 0)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has all that it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt as stop:  # a run's says where it is kept and how to go on
         note(f"endash: {stop if str(stop) else 'interrupted'}")
         return 130
-    except Exception as error:
-        return _failed(error)
-
-
-def _failed(error: Exception) -> int:
-    if isinstance(error, EndashError):
+    except EndashError as error:
         note(f"endash: error: {error}")
         return 2
-    if isinstance(error, OSError) and error.strerror:  # a folder that cannot be written, a full disk
-        note(f"endash: error: {error.filename or 'output'}: {error.strerror}")
-        return 2
-    traceback.print_exception(error)
-    note("endash: this is a bug of ours, not a mistake of yours: please report it with the lines above and the command")
-    return 1
+    except OSError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        note(
+            "endash: this is a bug of ours, not a mistake of yours: please report it with the lines above and the command"
+        )
+        return 1
+    return 0

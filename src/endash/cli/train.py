@@ -4,7 +4,7 @@ RUN is a new folder. In it come the resolved recipe, the checkpoints and metrics
 checkpoint. Interrupted with Ctrl-C, the run is saved and goes on with --resume.
 
 example:
-  endash train recipes/multi30k-en-de.toml --out runs/multi30k --set training.steps=2000
+  endash train recipes/multi30k-en-de.toml --out runs/multi30k --set training.max_steps=2000
   endash train recipes/multi30k-en-de.toml --out runs/multi30k --resume
 """
 
@@ -20,7 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a TOML file")
     parser.add_argument("--out", metavar="RUN", required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run from its last checkpoint")
-    add_set(parser, "training.steps=2000")
+    add_set(parser, "training.max_steps=2000")
 
 
 def run(args: Namespace) -> None:
