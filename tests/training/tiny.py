@@ -41,7 +41,8 @@ class TinyNetwork(nn.Module):
         self.poison = -1
 
     def forward(self, batch: Batch) -> Tensor:
-        summary = self.dropout(self.embedding(batch.source).mean(1, keepdim=True))
+        real = (batch.source != 0)[:, :, None]
+        summary = self.dropout((self.embedding(batch.source) * real).sum(1, keepdim=True) / real.sum(1, keepdim=True))
         before = torch.cat([torch.full_like(batch.target[:, :1], 2), batch.target[:, :-1]], 1)
         return self.output(torch.tanh(self.middle(summary + self.embedding(before))))
 

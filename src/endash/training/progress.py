@@ -40,8 +40,7 @@ class Progress:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
             self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
+                BarColumn(bar_width=10),
                 TaskProgressColumn(),
                 TextColumn("{task.description}"),
                 console=Console(stderr=True, force_terminal=True),
@@ -69,9 +68,16 @@ class Progress:
         if self._began is None:
             self._began = time.monotonic(), standing.fraction
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=standing.fraction, description=self._line(standing))
+            self._bar.update(self._bar.task_ids[0], completed=standing.fraction, description=self._short(standing))
         elif log:
             self.say(self._line(standing))
+
+    def _short(self, standing: Standing) -> str:
+        """What fits beside the bar in 80 columns."""
+        return (
+            f"step {standing.step} loss {standing.loss:.3f} {standing.tokens_per_second:,.0f} tokens/s "
+            f"rate {standing.learning_rate:.1e} {self._left(standing.fraction)} left"
+        )
 
     def _line(self, standing: Standing) -> str:
         return (

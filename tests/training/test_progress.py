@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from endash.training import progress as module
+from endash.training.progress import Progress, Show, Standing
+
+
+def standing(step: int, fraction: float) -> Standing:
+    return Standing(step, 0, fraction, loss=2.5, learning_rate=1e-3, tokens_per_second=12345.6)
+
+
+def run(show: Show) -> None:
+    with Progress(show) as progress:
+        progress.say("a [line]")
+        progress.step(standing(1, 0.1), log=False)
+        progress.step(standing(2, 0.2), log=True)
+
+
+def test_elsewhere_a_plain_line_when_a_log_line_is_due(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([100.0, 160.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
+    run("auto")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "a [line]",
+        "step 2, epoch 1, loss 2.500, 12,346 tokens/s, learning rate 1.00e-03, 0:08:00 left",
+    ]
+
+
+def test_a_bar_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    run("bar")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a [line]" in err
+    assert "20%" in err
+
+
+def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    run("quiet")
+    assert capsys.readouterr() == ("", "")
