@@ -8,7 +8,7 @@ from lxml import etree
 
 from endash.corpora import BadLine, Record, readers, translate_file
 from endash.corpora.segments import fill, flatten
-from endash.corpora.xml import drop, parse
+from endash.corpora.xml import drop, parse, rewrite
 from endash.errors import CorpusError
 
 TMX = """<?xml version="1.0" encoding="UTF-8"?>
@@ -202,3 +202,21 @@ def test_an_element_that_cannot_be_written_again_is_refused(tmp_path: Path) -> N
 def test_translate_of_the_nearest_element_holds(tmp_path: Path) -> None:
     path = put(tmp_path / "a.xlf", XLIFF_1.replace('<trans-unit id="2">', '<trans-unit id="2" translate="yes">'))
     assert translate_file(str(path), str(tmp_path / "b.xlf"), shout).translated == 3
+
+
+def test_elements_are_freed_as_they_are_rewritten(tmp_path: Path) -> None:
+    path = put(
+        tmp_path / "big.tmx", "<tmx><body>" + "".join(f"<tu>{'x' * 500}{i}</tu>" for i in range(5000)) + "</body></tmx>"
+    )
+    held = []
+    edit = lambda element, parent: held.append(len(parent)) if element.tag == "tu" else None  # noqa: E731
+    assert sum(1 for _ in rewrite(str(path), root="tmx", containers=frozenset(("tmx", "body")), edit=edit)) > 5000
+    assert max(held) < 200
+
+
+def test_tmx_takes_the_very_language_before_a_variety_of_it(tmp_path: Path) -> None:
+    path = put(tmp_path / "m.tmx", TMX.replace("<tuv", '<tuv xml:lang="en-GB"><seg>British</seg></tuv><tuv', 1))
+    assert pairs(read("tmx", path, source="en-US", target="de"))[0][0].startswith("Press")
+    assert pairs(read("tmx", path, source="en", target="de"))[0][0] == "British"
+    put(path, path.read_text().replace("en-US", "en"))
+    assert pairs(read("tmx", path, source="en", target="de"))[0][0].startswith("Press")

@@ -19,3 +19,9 @@ def test_it_grows_and_forgets_nothing_even_where_low_bits_collide() -> None:
     assert all(seen.add(number) for number in numbers)
     assert not any(seen.add(number) for number in numbers)
     assert len(seen) == len(numbers)
+
+
+def test_zero_is_a_number_too() -> None:
+    seen = Seen()
+    assert seen.add(0)
+    assert not seen.add(0)

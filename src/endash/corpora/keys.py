@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
@@ -27,7 +26,6 @@ def digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest(), "big")
 
 
-@lru_cache(maxsize=4096)
 def key_digest(text: str) -> int:
     """The digest of a source's key; near-duplicates have the same."""
     return digest(source_key(text))

@@ -68,6 +68,6 @@ def _script(letter: str) -> str:
 
 def share_in(text: str, scripts: frozenset[str]) -> float | None:
     """The share (0 to 1) of the letters of `text` that are in `scripts`; None when it has no letters."""
-    counts = Counter(_script(letter) for letter in text if letter.isalpha())
-    letters = counts.total()
-    return sum(counts[script] for script in scripts) / letters if letters else None
+    counts = {letter: count for letter, count in Counter(text).items() if letter.isalpha()}
+    letters = sum(counts.values())
+    return sum(count for letter, count in counts.items() if _script(letter) in scripts) / letters if letters else None
