@@ -19,7 +19,6 @@ from endash.training.journal import read
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
-    torch.set_num_threads(1)
     state, _ = finished(tmp_path_factory.mktemp("unbroken"))
     return state
 
@@ -110,8 +109,11 @@ def test_resuming_a_finished_run_changes_nothing_and_a_later_end_goes_on(tmp_pat
 def test_other_thread_count_is_said(tmp_path: Path) -> None:
     finished(tmp_path)
     torch.set_num_threads(2)
-    with pytest.warns(UserWarning, match="computed with 1 threads, this process has 2"):
-        finished(tmp_path)
+    try:
+        with pytest.warns(UserWarning, match="computed with 1 threads, this process has 2"):
+            finished(tmp_path)
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_lines_beyond_the_checkpoint_are_cut(tmp_path: Path) -> None:

@@ -99,22 +99,20 @@ def prepare(recipe: Recipe, folder: Path, *, say: Say) -> Prepared:
 
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
-    codec = _vocabulary(recipe, folder / "text", say)
-    pairs = _translation_memory(recipe, folder / "pairs", say) if recipe.retrieval else None
-    train, valid = (
-        _examples(recipe, folder / "examples" / part, part=part, codec=codec, pairs=pairs, say=say) for part in _PARTS
+    train, valid = Corpus(recipe.corpus, "train"), Corpus(recipe.corpus, "valid")  # first: a part may be missing
+    codec = _vocabulary(recipe, train, folder / "text", say)
+    pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
+    examples = (
+        _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
+        for corpus in (train, valid)
     )
-    return Prepared(codec, pairs, train, valid)
+    return Prepared(codec, pairs, *examples)
 
 
-_PARTS: tuple[Part, Part] = ("train", "valid")
-
-
-def _vocabulary(recipe: Recipe, folder: Path, say: Say) -> Codec:
+def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say) -> Codec:
     if folder.exists():
         return Codec.load(folder)
     say("learning the vocabulary")
-    corpus = Corpus(recipe.corpus)
     codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text)
     with whole_folder(folder) as writing:
         codec.save(writing)
@@ -123,24 +121,25 @@ def _vocabulary(recipe: Recipe, folder: Path, say: Say) -> Codec:
     return codec
 
 
-def _translation_memory(recipe: Recipe, folder: Path, say: Say) -> PairIndex:
+def _translation_memory(corpus: Corpus, folder: Path, say: Say) -> PairIndex:
     if folder.exists():
         return PairIndex.load(folder)
     say("indexing the translation memory")
-    index = PairIndex.build([(record.source, record.target) for record in Corpus(recipe.corpus)])
+    index = PairIndex.build([(record.source, record.target) for record in corpus])
     with whole_folder(folder) as writing:
         index.save(writing)
     return index
 
 
-def _examples(recipe: Recipe, folder: Path, *, part: Part, codec: Codec, pairs: PairIndex | None, say: Say) -> Examples:
+def _examples(
+    recipe: Recipe, corpus: Corpus, folder: Path, *, codec: Codec, pairs: PairIndex | None, say: Say
+) -> Examples:
     fingerprint = _fingerprint(recipe, codec)
     examples = Examples.stored(folder, fingerprint)
     if examples is None:
-        say(f"tokenising the {part} part")
-        corpus = Corpus(recipe.corpus, part)
+        say(f"tokenising the {corpus.part} part")
         passages = recipe.retrieval.passages if recipe.retrieval else 0
-        tokenised = Tokenised(corpus, codec, pairs=pairs, passages=passages, part=part)
+        tokenised = Tokenised(corpus, codec, pairs=pairs, passages=passages, part=corpus.part)
         examples = Examples.write(
             folder,
             tokenised,
@@ -157,7 +156,7 @@ def _examples(recipe: Recipe, folder: Path, *, part: Part, codec: Codec, pairs: 
         say(_summary(examples))
     if len(examples) == 0:
         raise TrainingError(
-            f"no example is left in the {part} part of the corpus:\n{_summary(examples)}\n"
+            f"no example is left in the {corpus.part} part of the corpus:\n{_summary(examples)}\n"
             "loosen corpus.filters, raise text.max_length, or give more text"
         )
     return examples
