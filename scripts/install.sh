@@ -30,12 +30,12 @@ if [ "$made_in" != "$(pwd -P)" ] || ! "$venv/bin/python" -m pip --version >/dev/
 fi
 
 pip() { "$venv/bin/python" -m pip "$@"; }
-install() { pip install --quiet --no-deps "$@"; }
+install() { pip install --quiet --quiet --no-deps "$@"; }
 
 install_torch() {
     if [ -n "${TORCH:-}" ]; then
         say "installing $TORCH, as TORCH asks"
-        pip install --quiet "$TORCH"
+        pip install --quiet --quiet "$TORCH"
         return
     fi
     if "$venv/bin/python" -c 'import sys, importlib.metadata as m; sys.exit(not m.version("torch").startswith("2.13.0"))' 2>/dev/null; then
@@ -51,12 +51,12 @@ install_torch() {
     else
         say "torch: no CPU build was found in the configured package index nor at $cpu_index."
         say "torch: taking the index's own build, with the GPU libraries that it needs (some gigabytes)."
-        pip install --quiet torch==2.13.0
+        pip install --quiet --quiet torch==2.13.0
     fi
 }
 
-pip install --quiet --upgrade 'pip>=25.1' # the first that knows dependency groups
+pip install --quiet --quiet --upgrade 'pip>=25.1' # the first that knows dependency groups
 install_torch
 say "installing endash and its tools"
-pip install --quiet --editable '.[pictures]' --group dev
+pip install --quiet --quiet --editable '.[pictures]' --group dev
 pwd -P > "$venv/.installed"
