@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         return cls(config, *args, **kwargs)
 
     @staticmethod
-    def config_of(cls: type[Any]) -> type[Config]:
+    def config_of(registered: type[Any]) -> type[Config]:
         """The settings class that a registered class declares as its nested ``Config``."""
-        found: type[Config] = cls.Config
+        found: type[Config] = registered.Config
         return found
