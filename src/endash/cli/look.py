@@ -25,9 +25,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Write the pictures and print their paths."""
     from endash.inspection import write_page, write_png
+    from endash.inspection.observe import look_at
     from endash.model import load
 
-    look = load(args.model).look(args.text)
+    look = look_at(load(args.model), args.text)
     page = write_page(look, args.out)
     print(page)
     if args.png:

@@ -1,6 +1,6 @@
 """show, check or list what makes a recipe
 
-show prints the recipe with every default filled in, check reads it and says that it can be trained,
+show prints the recipe with every default filled in, check reads it and says whether it is sound,
 list tells the kinds of part that a recipe can name.
 
 example:
@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """One action, each with its own arguments."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=Parser)
     _action(actions, "show", _show, "print the recipe with every default filled in")
-    _action(actions, "check", _check, "read the recipe and say whether it can be trained")
+    _action(actions, "check", _check, "read the recipe and say whether it is sound")
     child = actions.add_parser("list", help="tell the kinds that a recipe can name", description=_example("list links"))
     child.add_argument(
         "role", nargs="?", choices=_HOMES, metavar="ROLE", help=f"one of {', '.join(_HOMES)}; all if left out"
@@ -67,7 +67,7 @@ def _check(args: Namespace) -> None:
 
     recipe = Recipe.load(args.recipe, args.set)
     kinds = " · ".join(kind_of(part) for part in (recipe.encoder, recipe.link, recipe.decoder))
-    print(f"{args.recipe}: {recipe.name} can be trained: {kinds} ({recipe.fingerprint()})")
+    print(f"{args.recipe}: sound: {recipe.name}, {kinds}, fingerprint {recipe.fingerprint()}")
 
 
 def _list(args: Namespace) -> None:
