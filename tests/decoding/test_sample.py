@@ -70,6 +70,20 @@ def test_top_k_and_top_p_cut_the_distribution() -> None:
     assert _drawn(share, top_k=3, top_p=0.7) == {1, 3}  # of the three that are left, 0.4 and 0.3 are 0.74 of the mass
 
 
+@pytest.mark.parametrize("top_p", [0.3, 0.9, 0.99999])
+@pytest.mark.parametrize("spread", [0.5, 4.0])
+def test_top_p_is_exact_in_a_large_vocabulary(top_p: float, spread: float) -> None:
+    """However many tokens the mass takes: from one to nearly all of 2,000."""
+    scores = spread * torch.randn(3, 1, 2000, generator=torch.Generator().manual_seed(0))
+    share, order = scores[:, 0].double().softmax(-1).sort(dim=-1, descending=True)
+    noise = torch.rand(3, 500, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    drawn = draw(scores, noise, DecodingConfig(search="sample", n_best=500, top_p=top_p))
+    for row in range(3):
+        count = int((share[row].cumsum(-1) < top_p).sum()) + 1
+        mass = share[row, :count].cumsum(-1)
+        assert torch.equal(drawn[row], order[row, torch.searchsorted(mass, noise[row] * mass[-1], right=True)])
+
+
 def test_a_low_temperature_is_greedy() -> None:
     toy = Toy.random(5, 10)
     greedy = search(toy, DecodingConfig(beam=1), bos=BOS, eos=EOS, max_lengths_B=torch.tensor([9] * 5))

@@ -19,6 +19,8 @@ from endash.decoding.hypothesis import Found
 from endash.decoding.processors import Processor, Progress, lower
 from endash.decoding.protocol import S, Stepper
 
+_FEW = 256  # tokens among which the likeliest of a mass are looked for before all are sorted
+
 Choose: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
 """The next tokens (R, K), given the scores (R, J, V), the rows (R,) that these belong to, and the step."""
 
@@ -77,12 +79,9 @@ def draw(scores_RJV: Tensor, noise_RK: Tensor, config: DecodingConfig) -> Tensor
     scores_RJV = scores_RJV / config.temperature
     tokens_RJV: Tensor | None = None
     if config.top_k is not None or config.top_p is not None:
-        vocabulary = scores_RJV.shape[-1]
-        scores_RJV, tokens_RJV = scores_RJV.topk(min(config.top_k or vocabulary, vocabulary), dim=-1)
-    share_RJV = scores_RJV.double().softmax(-1)
-    if config.top_p is not None:
-        before_RJV = share_RJV.cumsum(-1) - share_RJV
-        share_RJV = share_RJV.masked_fill(before_RJV >= config.top_p, 0.0)
+        share_RJV, tokens_RJV = _likeliest(scores_RJV, config)
+    else:
+        share_RJV = scores_RJV.double().softmax(-1)
     rows, samples = noise_RK.shape
     mass_RKV = share_RJV.cumsum(-1).expand(rows, samples, -1)
     whole_RK = mass_RKV[..., -1]
@@ -92,6 +91,19 @@ def draw(scores_RJV: Tensor, noise_RK: Tensor, config: DecodingConfig) -> Tensor
     if tokens_RJV is not None:
         chosen_RK1 = tokens_RJV.expand(rows, samples, -1).gather(-1, chosen_RK1)
     return chosen_RK1[..., 0]
+
+
+def _likeliest(scores_RJV: Tensor, config: DecodingConfig) -> tuple[Tensor, Tensor]:
+    """The shares, float64, of the tokens that may be drawn, and these tokens; a token of share 0 may not."""
+    vocabulary, top_p = scores_RJV.shape[-1], config.top_p or 1.0
+    for size in (config.top_k,) if config.top_k else (_FEW, vocabulary):
+        top_RJV, tokens_RJV = scores_RJV.topk(min(size, vocabulary), dim=-1)
+        whole_RJ = (top_RJV if config.top_k else scores_RJV).double().logsumexp(-1, keepdim=True)
+        share_RJV = (top_RJV.double() - whole_RJ).exp()
+        before_RJV = share_RJV.cumsum(-1) - share_RJV
+        if bool((before_RJV[..., -1] >= top_p).all()):
+            break
+    return share_RJV.masked_fill(before_RJV >= top_p, 0.0), tokens_RJV
 
 
 def _noise(config: DecodingConfig, rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
