@@ -50,6 +50,17 @@ def test_stopping_and_dropping_rows_change_nothing(seed: int, alpha: float, limi
         assert [hypothesis.normalised for hypothesis in found] == pytest.approx([s for s, _ in best], abs=SAME)
 
 
+def test_a_row_goes_on_while_a_longer_target_could_be_better() -> None:
+    """The empty target ends first, with -0.5; "4 5 6" is behind it at every length until it ends, with -1.2 / 4."""
+    share = torch.full((1, 9, 9, 9), 1e-4)
+    share[..., 0, BOS, EOS], share[..., 0, BOS, 4] = 0.6, 0.3
+    share[..., BOS, 4, 5] = share[..., 4, 5, 6] = share[..., 5, 6, EOS] = 10.0
+    toy = Toy(share.log())
+    assert run(toy, [8], beam=2)[0][0].tokens == (4, 5, 6)
+    assert run(toy, [8], beam=2, alpha=0.0)[0][0].tokens == ()
+    assert len(toy.batches) < 8 + 8  # where length counts for nothing, the first end cannot be beaten
+
+
 @pytest.mark.parametrize("beam", [1, 4])
 def test_the_score_is_the_sum_of_the_steps(beam: int) -> None:
     toy = Toy.random(8, 12)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import BOS, EOS, PAD, Toy
+from toy import BOS, EOS, PAD, Toy, exhaustive
 
 from endash.decoding.config import DecodingConfig
 from endash.decoding.processors import BanTokens, MinLength, Processor, SlotConstraint
@@ -33,6 +33,20 @@ def test_exactly_the_slots_of_the_source_are_written(config: DecodingConfig, see
             written = Counter(token for token in found.tokens if FIRST <= token < FIRST + COUNT)
             assert written == Counter(slots[row])
             assert not {PAD, BOS} & set(found.tokens)
+
+
+@pytest.mark.parametrize("slots", [[], [3], [3, 4], [4, 4, 4]])
+def test_nothing_that_the_slots_allow_is_lost(slots: list[int]) -> None:
+    """A wide beam finds what exhaustive search finds among the targets with these slots."""
+    toy, limit = Toy.random(1, 5, seed=3), 5
+    allowed = [
+        (score, tokens)
+        for score, tokens in exhaustive(toy, 0, limit, 1.0)
+        if sorted(token for token in tokens if token >= 3) == slots
+    ]
+    constraint = SlotConstraint.of([slots], first=3, count=2, eos=EOS)
+    (found,) = run(toy, DecodingConfig(beam=700, n_best=700), [limit], constraint)
+    assert [hypothesis.tokens for hypothesis in found] == [tokens for _, tokens in allowed]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
