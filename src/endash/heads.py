@@ -1,4 +1,7 @@
-"""The head: from hidden states to scores over the vocabulary. Shapes: B batch, T target positions, D width, V vocabulary."""
+"""The head: from hidden states to scores over the vocabulary.
+
+Shapes: B batch, Q queries (T target positions in training, K beams in search), S source, D width, V vocabulary, N tokens.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from endash.config import Config
+from endash.memory import Memory
+from endash.objectives.cross_entropy import Loss, mixed_cross_entropy, projected_cross_entropy
+from endash.parts.contracts import Copyable
+from endash.parts.masks import score_bias
 
 
 class HeadConfig(Config):
@@ -18,6 +25,7 @@ class HeadConfig(Config):
         "all",
         description="what shares one matrix: source embedding, target embedding and projection; the last two; nothing",
     )
+    pointer: bool = Field(False, description="copy tokens of the source and of what is joined to it; needs text.joint")
 
 
 class Head(nn.Module):
@@ -28,6 +36,77 @@ class Head(nn.Module):
         self.weight = nn.Parameter(torch.randn(vocabulary, width) * width**-0.5) if tied is None else tied.weight
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
-    def forward(self, hidden_BTD: Tensor) -> Tensor:
-        """Unnormalised log-probabilities (B, T, V)."""
-        return nn.functional.linear(hidden_BTD, self.weight, self.bias)
+    def open(self, memory: Memory) -> Copyable | None:
+        """What the head keeps of a memory to copy from: nothing."""
+        return None
+
+    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None) -> Tensor:
+        """Unnormalised log-probabilities (B, Q, V)."""
+        return nn.functional.linear(hidden_BQD, self.weight, self.bias)
+
+    def loss(
+        self,
+        hidden_BTD: Tensor,
+        target_BT: Tensor,
+        real_BT: Tensor,
+        copyable: Copyable | None,
+        *,
+        label_smoothing: float,
+    ) -> Loss:
+        """Cross-entropy of the real target tokens; padding is not projected."""
+        return projected_cross_entropy(
+            hidden_BTD[real_BT], self.weight, self.bias, target_BT[real_BT], label_smoothing=label_smoothing
+        )
+
+
+class PointerHead(Head):
+    """p(v) = g · softmax(W h + b)_v + (1 - g) · Σ_i α_i [x_i = v] (See et al. 2017, equation 9).
+
+    α = softmax((W_q h) · (W_k m_i) / √D) over the memory's states m_i, whose tokens are x_i; g = σ(w · h). Departures: the
+    head has an attention of its own, so that it goes with every link, and the gate sees the hidden state alone.
+    """
+
+    def __init__(self, width: int, vocabulary: int, *, tied: nn.Embedding | None, memory_width: int) -> None:
+        super().__init__(width, vocabulary, tied=tied)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(memory_width, width, bias=False)
+        self.gate = nn.Linear(width, 1)
+
+    def open(self, memory: Memory) -> Copyable:
+        """The keys and tokens of a memory's positions."""
+        assert memory.tokens is not None
+        keys = self.key(memory.states) * self.key.out_features**-0.5
+        return Copyable(keys, memory.tokens, memory.mask, score_bias(memory.mask, keys.dtype)[:, None])
+
+    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None) -> Tensor:
+        """Log-probabilities (B, Q, V)."""
+        assert copyable is not None
+        share, written = self._parts(hidden_BQD, copyable)
+        probability = super().forward(hidden_BQD, None).float().softmax(-1) * written
+        index = copyable.tokens[:, None].expand_as(share)
+        return probability.scatter_add_(2, index, share * (1 - written)).clamp_(min=1e-30).log_()
+
+    def loss(
+        self,
+        hidden_BTD: Tensor,
+        target_BT: Tensor,
+        real_BT: Tensor,
+        copyable: Copyable | None,
+        *,
+        label_smoothing: float,
+    ) -> Loss:
+        """Cross-entropy of the mixture; only the target's own probability of being copied is ever summed."""
+        assert copyable is not None
+        share, written = self._parts(hidden_BTD, copyable)
+        copied_BT = (share * (copyable.tokens[:, None] == target_BT[:, :, None])).sum(-1)
+        scores = super().forward(hidden_BTD[real_BT], None)
+        return mixed_cross_entropy(
+            scores, copied_BT[real_BT], written[real_BT][:, 0], target_BT[real_BT], label_smoothing=label_smoothing
+        )
+
+    def _parts(self, hidden_BQD: Tensor, copyable: Copyable) -> tuple[Tensor, Tensor]:
+        """α (B, Q, S) and g (B, Q, 1), in float32; g is 1 where there is nothing to copy."""
+        scores = torch.matmul(self.query(hidden_BQD), copyable.keys.transpose(1, 2)) + copyable.bias
+        share = scores.float().softmax(-1) * copyable.mask[:, None]
+        written = torch.sigmoid(self.gate(hidden_BQD).float())
+        return share, torch.where(copyable.mask.any(1)[:, None, None], written, torch.ones_like(written))

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from endash import combination
 from endash.config import Config
-from endash.heads import Head, HeadConfig
+from endash.heads import Head, HeadConfig, PointerHead
 from endash.memory import Memory
-from endash.objectives.cross_entropy import Loss, projected_cross_entropy
+from endash.objectives.cross_entropy import Loss
 from endash.parts.contracts import OpenLink, PartConfig
 from endash.parts.masks import hide, real
 
@@ -60,7 +60,12 @@ class Network(nn.Module):
         self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = nn.Embedding(1 + passages, encoder.width) if passages else None
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder)
-        self.head = Head(decoder.width, target_size, tied=None if head.tie == "none" else self.target_embedding)
+        tied = None if head.tie == "none" else self.target_embedding
+        self.head = (
+            PointerHead(decoder.width, target_size, tied=tied, memory_width=encoder.width)
+            if head.pointer
+            else Head(decoder.width, target_size, tied=tied)
+        )
         self._initialise()
 
     def _initialise(self) -> None:
@@ -80,7 +85,7 @@ class Network(nn.Module):
 
     def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
         """The link opened for a memory; `watch` keeps the weights of each read."""
-        return OpenLink(self.link, self.link.open(memory), watch=watch)
+        return OpenLink(self.link, self.link.open(memory), copyable=self.head.open(memory), watch=watch)
 
     def decode(self, target_BT: Tensor, link: OpenLink) -> Tensor:
         """Hidden states (B, T, D) from which each target token is predicted."""
@@ -91,26 +96,25 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Unnormalised log-probabilities (B, T, V) of every target position."""
         link = self.open(self.encode(batch.source, batch.passages))
-        scores: Tensor = self.head(self.decode(batch.target, link))
+        scores: Tensor = self.head(self.decode(batch.target, link), link.copyable)
         return scores
 
     def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
-        """Cross-entropy over the real target tokens; padding is not projected."""
-        hidden = self.decode(batch.target, self.open(self.encode(batch.source, batch.passages)))
-        where = real(batch.target)
-        return projected_cross_entropy(
-            hidden[where], self.head.weight, self.head.bias, batch.target[where], label_smoothing=label_smoothing
-        )
+        """What training minimises; see `Head.loss`."""
+        link = self.open(self.encode(batch.source, batch.passages))
+        hidden = self.decode(batch.target, link)
+        return self.head.loss(hidden, batch.target, real(batch.target), link.copyable, label_smoothing=label_smoothing)
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""
-        log_probability = self.head(self.decode(target_BT, self.open(memory))).float().log_softmax(-1)
+        link = self.open(memory)
+        log_probability = self.head(self.decode(target_BT, link), link.copyable).float().log_softmax(-1)
         return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
 
     def step(self, tokens_BK: Tensor, link: OpenLink, state: object) -> tuple[Tensor, object]:
         """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and the decoder's state after them."""
         hidden, after = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, state)
-        return self.head(hidden).float(), after
+        return self.head(hidden, link.copyable).float(), after
 
     def _encode(self, tokens_BS: Tensor, segment: int) -> Memory:
         vectors = self._embed(self.source_embedding, tokens_BS)

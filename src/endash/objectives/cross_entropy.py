@@ -46,6 +46,20 @@ def projected_cross_entropy(
     return Loss(total, len(target_N), nll.item())
 
 
+def mixed_cross_entropy(
+    scores_NV: Tensor, copied_N: Tensor, written_N: Tensor, target_N: Tensor, *, label_smoothing: float
+) -> Loss:
+    """-log(g p_written(y) + (1 - g) p_copied(y)), with the smoothing of `cross_entropy` on what is written alone.
+
+    `copied_N` is the probability of the target among what can be copied, `written_N` is g.
+    """
+    log_probability_NV = scores_NV.float().log_softmax(dim=-1)
+    own = log_probability_NV.gather(1, target_N[:, None])[:, 0].exp()
+    nll = -(written_N * own + (1 - written_N) * copied_N).clamp(min=1e-30).log().mean()
+    total = (1 - label_smoothing) * nll - label_smoothing * log_probability_NV.mean()
+    return Loss(total, len(target_N), nll.item() * len(target_N))
+
+
 class _Projected(torch.autograd.Function):
     """The gradient of the scores is softmax(scores) - (1 - ε) onehot(y) - ε/V, over N."""
 

@@ -115,15 +115,30 @@ class Link(nn.Module, ABC):
         raise TypeError(f"{type(self).__name__} offers no read port")
 
 
+@dataclass(frozen=True)
+class Copyable:
+    """What a head that copies keeps of a memory: `keys` (B, S, D), `tokens` and `mask` (B, S), `bias` (B, 1, S) of scores."""
+
+    keys: Tensor
+    tokens: Tensor
+    mask: Tensor
+    bias: Tensor
+
+    def select(self, rows: Tensor) -> Self:
+        """What is kept of these rows."""
+        return replace(self, **{field.name: getattr(self, field.name).index_select(0, rows) for field in fields(self)})
+
+
 class OpenLink:
-    """A link with the state it opened for a memory: the only thing a decoder is handed of the source.
+    """A link with the state it opened for a memory: the only thing that decoder and head are handed of the source.
 
     Args:
+        copyable: what the head keeps to copy from, where it does.
         watch: keep the weights of each read in `seen`, by read number, for pictures and alignments.
     """
 
-    def __init__(self, link: Link, state: LinkState, *, watch: bool = False) -> None:
-        self.link, self.state = link, state
+    def __init__(self, link: Link, state: LinkState, *, copyable: Copyable | None = None, watch: bool = False) -> None:
+        self.link, self.state, self.copyable = link, state, copyable
         self.seen: dict[int, Tensor] | None = {} if watch else None
 
     def read(self, query_BQD: Tensor, layer: int) -> Tensor:
@@ -145,7 +160,8 @@ class OpenLink:
 
     def select(self, rows: Tensor) -> OpenLink:
         """The open link of these rows."""
-        return OpenLink(self.link, self.state.select(rows))
+        copyable = self.copyable.select(rows) if self.copyable is not None else None
+        return OpenLink(self.link, self.state.select(rows), copyable=copyable)
 
 
 class DecoderState(ABC):
