@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-# Subprocesses of these tests import the helpers beside this file.
-sys.path.insert(0, str(Path(__file__).parent))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+import endash
+
+# The processes that these tests start import the helpers beside this file, and the package from where this process has it.
+_PATHS = [str(Path(__file__).parent), str(Path(endash.__file__).parents[1])]
+sys.path.insert(0, _PATHS[0])
+os.environ["PYTHONPATH"] = os.pathsep.join(_PATHS)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import resource
 import shutil
 from pathlib import Path
@@ -25,7 +26,8 @@ class Saved:
     def __init__(self, folder: Path) -> None:
         self.network = TinyNetwork()
         self.optimizer = adamw(self.network, TrainingConfig())
-        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.warnings: list[str] = []
+        self.checkpoints = Checkpoints(folder / "checkpoints", warn=self.warnings.append)
         self.network.middle.weight.grad = torch.ones_like(self.network.middle.weight)
 
     def write(self, *steps: int) -> None:
@@ -76,8 +78,9 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(saved: Saved, file: 
     if (file, harm) == ("optimizer.safetensors", "remove"):  # as of a checkpoint that is only kept for the average
         assert saved.checkpoints.newest() == 1
         return
-    with pytest.warns(UserWarning, match=r"step-000002 is (damaged|not whole).*going on from step 1 instead"):
-        assert saved.checkpoints.newest() == 1
+    assert saved.checkpoints.newest() == 1
+    (warning,) = saved.warnings
+    assert re.search(r"step-000002 is (damaged|not whole).*going on from step 1 instead", warning)
 
 
 def test_without_a_manifest_it_is_not_whole(saved: Saved) -> None:
@@ -130,7 +133,7 @@ def test_leftovers_are_cleared_and_what_was_moved_aside_comes_back(saved: Saved)
     folder = saved.checkpoints.folder
     shutil.copytree(folder / "step-000001", folder / ".step-000003.writing")
     (folder / "step-000002").rename(folder / ".step-000002.former")
-    assert Checkpoints(folder).steps() == [1, 2]
+    assert Checkpoints(folder, warn=print).steps() == [1, 2]
     assert sorted(path.name for path in folder.iterdir()) == ["step-000001", "step-000002"]
 
 
@@ -147,14 +150,11 @@ def test_prune_keeps_the_newest_two_whole_and_of_the_best_the_parameters(saved: 
 def test_average_leaves_out_what_is_damaged(saved: Saved) -> None:
     saved.write(1, 2, 6)
     (saved.checkpoints.path(1) / "parameters.safetensors").write_bytes(b"")
-    with pytest.warns(UserWarning, match="left out of the average"):
-        mean = saved.checkpoints.average([1, 2, 6])
+    mean = saved.checkpoints.average([1, 2, 6])
+    assert "left out of the average" in saved.warnings[0]
     assert mean["middle.bias"].dtype == torch.float32
     assert float(mean["middle.bias"][0]) == 4.0
-    with (
-        pytest.warns(UserWarning, match="left out"),
-        pytest.raises(TrainingError, match=r"best checkpoints .* are damaged"),
-    ):
+    with pytest.raises(TrainingError, match=r"best checkpoints .* are damaged"):
         saved.checkpoints.average([1])
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,10 @@ _FULL = 2  # newest checkpoints that keep their optimiser: should the last one b
 
 
 class Checkpoints:
-    """The checkpoints of one run, in one folder."""
+    """The checkpoints of one run, in one folder; `warn` is called with each damage that is found and got over."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, warn: Callable[[str], None]) -> None:
+        self.folder, self.warn = folder, warn
         folder.mkdir(parents=True, exist_ok=True)
         mend(folder)
 
@@ -77,7 +76,7 @@ class Checkpoints:
             problem = _damage(self.path(step))
             if problem is None:
                 for text in problems:
-                    warnings.warn(f"{text}: going on from step {step} instead", stacklevel=2)
+                    self.warn(f"{text}: going on from step {step} instead")
                 return step
             problems.append(problem)
         if problems:
@@ -116,7 +115,7 @@ class Checkpoints:
         count = 0
         for step in sorted(steps):
             if problem := _damage(self.path(step), only=_PARAMETERS):
-                warnings.warn(f"{problem}: it is left out of the average", stacklevel=2)
+                self.warn(f"{problem}: it is left out of the average")
                 continue
             count += 1
             for name, value in load_file(self.path(step) / _PARAMETERS).items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -66,7 +65,7 @@ class Training:
         self.network, self.examples, self.config = network.to(machine.device), examples, config
         self.seed, self.folder, self.machine = seed, folder, machine
         self.surroundings, self.progress = surroundings, progress
-        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.checkpoints = Checkpoints(folder / "checkpoints", warn=progress.warn)
         self.optimizer = adamw(network, config)
         self.position = Position()
 
@@ -95,10 +94,9 @@ class Training:
         self.position = self.checkpoints.restore(newest, self.network, self.optimizer)
         self.progress.say(f"going on from step {newest}")
         if self.checkpoints.threads(newest) != torch.get_num_threads():
-            warnings.warn(
+            self.progress.warn(
                 f"the checkpoint was computed with {self.checkpoints.threads(newest)} threads, this process has "
-                f"{torch.get_num_threads()}: sums will differ in their last bits from those of an unbroken run",
-                stacklevel=3,
+                f"{torch.get_num_threads()}: sums will differ in their last bits from those of an unbroken run"
             )
 
     def _epoch(self) -> Iterator[Rows]:

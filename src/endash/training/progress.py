@@ -63,6 +63,13 @@ class Progress:
         elif self._show == "plain":
             print(text, file=sys.stderr, flush=True)  # noqa: T201
 
+    def warn(self, text: str) -> None:
+        """A line that is shown even if nothing else is."""
+        if self._show == "quiet":
+            print(f"warning: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        else:
+            self.say(f"warning: {text}")
+
     def step(self, standing: Standing, *, log: bool) -> None:
         """A step was made; `log` where a log line is due, which is when a plain line is shown."""
         if self._began is None:

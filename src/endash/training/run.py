@@ -62,7 +62,9 @@ def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, 
     keep_freed_memory()
     with run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
         prepared = prepare(recipe, folder, say=shown.say)
-        shown.say(f"training on {machine}" + (f"; {machine.warning}" if machine.warning else ""))
+        shown.say(f"training on {machine}")
+        if machine.warning:
+            shown.warn(machine.warning)
         torch.manual_seed(recipe.seed)
         model = Model.build(recipe, prepared.codec, pairs=prepared.pairs)
         validator = Validator(model, prepared.valid, recipe.training, machine)
