@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -79,13 +80,14 @@ class Recipe(Config):
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         """The recipe in a TOML file, with `overrides` such as ``training.max_steps=100`` put over it.
 
-        Corpus paths are taken relative to the file's folder. Raises RecipeError with a line for each thing that is wrong.
+        Relative corpus paths start from the file's folder, those in `overrides` from the working directory. Raises
+        RecipeError with a line for each thing that is wrong.
         """
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise RecipeError(f"{path}: there is no such recipe; {_beside(path)}") from None
+            raise RecipeError(f"{path}: there is no such recipe: {_beside(path)}") from None
         except UnicodeDecodeError as error:
             raise RecipeError(f"{path} is not UTF-8 (byte {error.start}): a recipe is a UTF-8 text file") from None
         except OSError as error:
@@ -106,7 +108,9 @@ class Recipe(Config):
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
             raise RecipeError("\n".join(_explain(error, data, where, changed))) from None
-        return recipe.model_copy(update={"corpus": _anchored(recipe.corpus, Path(folder).absolute())})
+        return recipe.model_copy(
+            update={"corpus": _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)}
+        )
 
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with overrides put over it, checked again."""
@@ -155,26 +159,28 @@ def _value(text: str) -> Any:
     return value["value"] if len(value) == 1 and isinstance(value["value"], str | int | float | list | dict) else text
 
 
-def _anchored(value: Any, folder: Path) -> Any:
-    """Settings of a corpus with the relative paths in them taken from `folder`."""
-    if isinstance(value, list | tuple):
-        return type(value)(_anchored(item, folder) for item in value)
+def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:
+    """Settings of a corpus, their relative paths taken from `folder`, and from the working directory where `changed`."""
+    if isinstance(value, tuple):
+        return tuple(_anchored(item, folder, key, changed) for item in value)
     if not isinstance(value, Config):
         return value
     paths = ("source", "target") if getattr(value, "kind", None) == "lines" else ("path",)
     update = {}
     for name in type(value).model_fields:
-        held = getattr(value, name)
+        held, dotted = getattr(value, name), f"{key}.{name}"
         if name in paths and isinstance(held, str):
-            update[name] = str(folder / held)
-        elif isinstance(held, Config | list | tuple):
-            update[name] = _anchored(held, folder)
+            typed = any(f"{dotted}.".startswith(f"{one}.") for one in changed)
+            update[name] = str((Path.cwd() if typed else folder) / held)
+        elif isinstance(held, Config | tuple):
+            update[name] = _anchored(held, folder, dotted, changed)
     return value.model_copy(update=update)
 
 
 def _beside(path: Path) -> str:
-    found = sorted(path.parent.glob("*.toml")) if path.parent.is_dir() else []
-    return nearest(str(path), map(str, found)) if found else f"and no other in {path.parent}: check the path"
+    beside = {one.name: one for one in path.parent.glob("*.toml")}
+    close = difflib.get_close_matches(path.name, beside, n=1)
+    return f"did you mean {beside[close[0]]}?" if close else "check the path"
 
 
 # Errors: what pydantic found, said with the file, the dotted key and what is allowed.

@@ -70,7 +70,7 @@ def test_mistakes_in_the_recipe_are_told(
 def test_a_recipe_that_is_missing(cli: Cli, recipe_file: Path, tmp_path: Path) -> None:
     done = cli("train", recipe_file.with_name("tinny.toml"), "--out", tmp_path / "run")
     assert done.code == 2
-    assert "there is no such recipe; did you mean" in done.err
+    assert "there is no such recipe: did you mean" in done.err
     assert not (tmp_path / "run").exists()
 
 
