@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
+from endash.corpora.scripts import scripts_of, share_in
 from endash.evaluation.metrics import bleu, chrf
 from endash.model import Model
 from endash.network import Batch
@@ -69,6 +68,4 @@ class Validator:
 
 def _is_chinese(texts: Sequence[str]) -> bool:
     """True if most letters are Han: such text has no spaces for BLEU to count words by."""
-    letters = [char for text in texts for char in text if char.isalpha()]
-    han = np.array([unicodedata.name(char, "").startswith("CJK") for char in letters[:10_000]])
-    return bool(len(han)) and bool(han.mean() > 0.5)
+    return (share_in(" ".join(texts[:1000]), scripts_of("zh")) or 0.0) > 0.5

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tiny import VOCABULARY, TinyNetwork
+
+from endash.training.config import TrainingConfig
+from endash.training.examples import Example, Examples
+from endash.training.interruption import Stop
+from endash.training.machine import Machine
+from endash.training.validation import Validator
+
+PAIRS = [(f"s{number}", f"the target of sentence {number}") for number in range(5)]
+
+
+class Answers:
+    """A model that knows every target, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.network = TinyNetwork()
+        self.asked: list[dict[str, Any]] = []
+
+    def translate(self, texts: list[str], **decoding: Any) -> list[list[SimpleNamespace]]:
+        self.asked.append(decoding)
+        return [[SimpleNamespace(text=dict(PAIRS)[text])] for text in texts]
+
+
+def validator(folder: Path, metric: str, pairs: list[tuple[str, str]] = PAIRS) -> tuple[Validator, Answers]:
+    examples = Examples.write(
+        folder / "valid",
+        [Example([5 + number, 3], [6, 7 + number, 3]) for number in range(5)],
+        passages=0,
+        vocabulary=VOCABULARY,
+        fingerprint="x",
+        about=lambda: {"pairs": pairs},
+    )
+    model = Answers()
+    config = TrainingConfig.model_validate({"metric": metric, "batch_tokens": 6})
+    return Validator(model, examples, config, Machine(torch.device("cpu"), torch.float32)), model  # type: ignore[arg-type]
+
+
+def test_loss_is_a_mean_over_target_tokens_without_smoothing_or_dropout(tmp_path: Path) -> None:
+    validate, model = validator(tmp_path, "loss")
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.zero_()
+    model.network.train()
+    random = torch.get_rng_state()
+    figures = validate(Stop())
+    assert figures == {"loss": pytest.approx(math.log(VOCABULARY))}
+    assert torch.equal(torch.get_rng_state(), random)
+    assert model.asked == []
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_translations_are_greedy_and_scored(tmp_path: Path, metric: str) -> None:
+    validate, model = validator(tmp_path, metric)
+    figures = validate(Stop())
+    assert figures is not None
+    assert figures[metric] == pytest.approx(100.0)
+    assert model.asked == [{"search": "beam", "beam": 1, "n_best": 1}]
+
+
+def test_it_is_left_between_translations_when_asked_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endash.training.validation._SENTENCES", 2)
+    validate, model = validator(tmp_path, "bleu")
+    stop = Stop()
+    translate = model.translate
+
+    def stopped(texts: list[str], **decoding: Any) -> list[list[SimpleNamespace]]:
+        stop.requested = len(model.asked) == 1
+        return translate(texts, **decoding)
+
+    model.translate = stopped  # type: ignore[method-assign]
+    assert validate(stop) is None
+    assert len(model.asked) == 2
+
+
+def test_chinese_is_scored_by_characters(tmp_path: Path) -> None:
+    chinese, _ = validator(tmp_path, "bleu", [("s0", "门是红色的 {name}")] * 5)
+    assert chinese.tokenize == "zh"
+    other, _ = validator(tmp_path, "bleu", [("s0", "die Tür 门 ist rot")] * 5)
+    assert other.tokenize is None
