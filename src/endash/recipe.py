@@ -72,7 +72,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if reason := why_not(self.encoder, self.link, self.decoder):
+        widths = {"encoder_width": self.encoder.width, "decoder_width": self.decoder.width}
+        head = self.head.why_not(joint=self.text.joint, **widths)
+        if reason := why_not(self.encoder, self.link, self.decoder) or head:
             raise ValueError(reason)
         return self
 
