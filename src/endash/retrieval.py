@@ -32,9 +32,9 @@ _CANDIDATES = 32  # pairs that rare n-grams find and all n-grams judge
 
 
 class RetrievalConfig(Config):
-    """What a model reads beside a source."""
+    """Section ``[retrieval]`` of a recipe: what a model reads beside a source."""
 
-    count: int = Field(1, ge=1, le=16)  # the nearest stored pairs, at most so many
+    passages: int = Field(1, ge=1, le=16)  # the nearest stored pairs, at most so many
 
 
 @dataclass(frozen=True, slots=True)
