@@ -15,7 +15,7 @@ from endash.config import Config
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss, mixed_cross_entropy, projected_cross_entropy
 from endash.parts.contracts import Copyable
-from endash.parts.masks import score_bias
+from endash.parts.masks import hide, score_bias
 
 
 class HeadConfig(Config):
@@ -77,20 +77,22 @@ class Head(nn.Module):
 class PointerHead(Head):
     """p(v) = g · softmax(W h + b)_v + (1 - g) · Σ_i α_i [x_i = v] (See et al. 2017, equation 9).
 
-    α = softmax((W_q h) · (W_k m_i) / √D) over the memory's states m_i, whose tokens are x_i; g = σ(w · h). Departures: the
-    head has an attention of its own, so that it goes with every link, and the gate sees the hidden state alone.
+    α = softmax((W_q h) · (W_k m_i + W_b m_{i-1}) / √D) over the memory's states m_i, whose tokens are x_i; g = σ(w · h).
+    Departures: the head has an attention of its own, so that it goes with every link; the gate sees the hidden state
+    alone; and a key sees the position before its own, since what is copied next mostly stands behind what was just written.
     """
 
     def __init__(self, width: int, vocabulary: int, *, tied: nn.Embedding | None, memory_width: int) -> None:
         super().__init__(width, vocabulary, tied=tied)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(memory_width, width, bias=False)
+        self.before = nn.Linear(memory_width, width, bias=False)
         self.gate = nn.Linear(width, 1)
 
     def open(self, memory: Memory) -> Copyable:
         """The keys and tokens of a memory's positions."""
         assert memory.tokens is not None
-        keys = self.key(memory.states) * self.key.out_features**-0.5
+        keys = (self.key(memory.states) + self.before(_shifted(memory))) * self.key.out_features**-0.5
         return Copyable(keys, memory.tokens, memory.mask, score_bias(memory.mask, keys.dtype)[:, None])
 
     def forward(self, hidden_BQD: Tensor, copyable: Copyable | None) -> Tensor:
@@ -125,3 +127,11 @@ class PointerHead(Head):
         share = scores.float().softmax(-1) * copyable.mask[:, None]
         written = torch.sigmoid(self.gate(hidden_BQD).float())
         return share, torch.where(copyable.mask.any(1)[:, None, None], written, torch.ones_like(written))
+
+
+def _shifted(memory: Memory) -> Tensor:
+    """(B, S, D): the state before each position, zeros before the first of a source or passage."""
+    follows = memory.mask[:, 1:] & memory.mask[:, :-1]
+    if memory.segments is not None:
+        follows = follows & (memory.segments[:, 1:] == memory.segments[:, :-1])
+    return nn.functional.pad(hide(memory.states[:, :-1], follows), (0, 0, 1, 0))
