@@ -34,7 +34,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x`, in training with a share of its elements zeroed and the rest scaled up; any shape."""
-        dropped = round(256 * self.probability)
+        dropped = min(round(256 * self.probability), 255)
         if not self.training or dropped == 0:
             return x
         if x.device.type != "cpu":
