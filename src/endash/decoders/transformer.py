@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from endash.decoders.registry import decoders
@@ -35,6 +35,11 @@ class TransformerDecoderConfig(PartConfig):
     positions: PositionKind = "sinusoidal"
     max_length: int = Field(512, ge=1, description="positions that can be learned")
     dropout: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        check_heads("decoder", self.width, self.heads, self.kv_heads, rotary=self.positions == "rotary")
+        return self
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,6 @@ class _Layer(nn.Module):
     def __init__(self, config: TransformerDecoderConfig, number: int) -> None:
         super().__init__()
         kv_heads = config.kv_heads or config.heads
-        check_heads("decoder", config.width, config.heads, kv_heads)
         self.number = number
         self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
         self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)

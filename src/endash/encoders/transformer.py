@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from endash.encoders.registry import encoders
@@ -34,6 +34,11 @@ class TransformerEncoderConfig(PartConfig):
     positions: PositionKind = "sinusoidal"
     max_length: int = Field(512, ge=1, description="positions that can be learned")
     dropout: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        check_heads("encoder", self.width, self.heads, self.kv_heads, rotary=self.positions == "rotary")
+        return self
 
 
 @encoders.register
@@ -67,7 +72,6 @@ class _Layer(nn.Module):
     def __init__(self, config: TransformerEncoderConfig) -> None:
         super().__init__()
         kv_heads = config.kv_heads or config.heads
-        check_heads("encoder", config.width, config.heads, kv_heads)
         self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
         self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
         self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)

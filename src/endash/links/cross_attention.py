@@ -49,7 +49,6 @@ class CrossAttention(Link):
     ) -> None:
         super().__init__(config, memory_width=memory_width, shape=shape, ports=ports)
         kv_heads = config.kv_heads or config.heads
-        check_heads("link", shape.width, config.heads, kv_heads)
         self.attention = nn.ModuleList(
             MultiHeadAttention(shape.width, memory_width, heads=config.heads, kv_heads=kv_heads)
             for _ in range(shape.reads)
@@ -59,7 +58,7 @@ class CrossAttention(Link):
     def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig) -> str | None:
         """Heads must divide the decoder's width."""
         try:
-            check_heads("link", decoder.width, config.heads, config.kv_heads or config.heads)
+            check_heads("link", decoder.width, config.heads, config.kv_heads)
         except RecipeError as error:
             return f"{error} (the width of decoder.kind = {decoder.kind!r})"
         return None

@@ -35,12 +35,19 @@ def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Te
     return Attended(context.transpose(1, 2).reshape(B, T, H * K), weights)
 
 
-def check_heads(where: str, width: int, heads: int, shared: int) -> None:
-    """Raise RecipeError unless `heads` divide the width and the key-value heads divide the heads."""
-    if width % heads:
-        fits = ", ".join(str(n) for n in range(1, width + 1) if width % n == 0 and width // n >= 8)
-        raise RecipeError(f"{where}.heads = {heads} does not divide width = {width}: use {fits}")
-    if heads % shared:
+def check_heads(where: str, width: int, heads: int, shared: int | None, *, rotary: bool = False) -> None:
+    """Raise RecipeError unless `heads` divide the width and the key-value heads, if any are set, the heads.
+
+    Rotary positions turn pairs of numbers, so that the width of a head has to be even.
+    """
+    step = 2 if rotary else 1
+    if width % (heads * step):
+        fits = ", ".join(str(n) for n in range(1, width + 1) if width % (n * step) == 0 and (n == 1 or width // n >= 8))
+        what = f"does not divide width = {width}"
+        if width % heads == 0:
+            what = f"leaves each head a width of {width // heads}, and positions = 'rotary' turn pairs"
+        raise RecipeError(f"{where}.heads = {heads} {what}: use {fits}")
+    if shared is not None and heads % shared:
         fits = ", ".join(str(n) for n in range(1, heads + 1) if heads % n == 0)
         raise RecipeError(f"{where}.kv_heads = {shared} does not divide heads = {heads}: use {fits}")
 
