@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from endash.heads import Head, HeadConfig, PointerHead
+from endash.memory import Memory
+
+D, M, V = 6, 4, 11
+TOKENS = torch.tensor([[5, 7, 5, 3], [6, 3, 0, 0], [0, 0, 0, 0]])
+TARGET = torch.tensor([[5, 9, 3], [6, 3, 0], [4, 3, 0]])
+
+
+@pytest.fixture
+def head() -> PointerHead:
+    torch.manual_seed(0)
+    return PointerHead(D, V, tied=None, memory_width=M)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    torch.manual_seed(1)
+    return Memory(torch.randn(3, 4, M), TOKENS != 0, tokens=TOKENS)
+
+
+@pytest.fixture
+def hidden() -> Tensor:
+    torch.manual_seed(2)
+    return torch.randn(3, 3, D)
+
+
+def test_a_head_projects_and_its_loss_is_the_cross_entropy_of_that(hidden: Tensor) -> None:
+    torch.manual_seed(0)
+    plain = Head(D, V, tied=None)
+    scores = plain(hidden, None)
+    torch.testing.assert_close(scores, hidden @ plain.weight.T + plain.bias)
+    real = TARGET != 0
+    loss = plain.loss(hidden, TARGET, real, None, label_smoothing=0.1)
+    wanted = nn.functional.cross_entropy(scores[real], TARGET[real], label_smoothing=0.1)
+    torch.testing.assert_close(loss.total, wanted)
+    assert loss.tokens == 7
+
+
+def test_a_tied_head_has_no_matrix_of_its_own() -> None:
+    embedding = nn.Embedding(V, D)
+    assert Head(D, V, tied=embedding).weight is embedding.weight
+
+
+def test_a_mixture_is_a_distribution(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    total = head(hidden, head.open(memory)).exp().sum(-1)
+    torch.testing.assert_close(total, torch.ones(3, 3))
+
+
+def test_only_tokens_of_the_memory_are_copied(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    nn.init.constant_(head.gate.bias, -200.0)  # never write
+    probability = head(hidden, head.open(memory)).exp()
+    for row, tokens in enumerate([{5, 7, 3}, {6, 3}]):
+        assert {v for v in range(V) if (probability[row, :, v] > 1e-20).all()} == tokens
+        assert {v for v in range(V) if (probability[row, :, v] > 1e-20).any()} == tokens
+
+
+def test_the_mixture_is_the_equation(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    got = head(hidden, head.open(memory)).exp()
+    for b in range(2):
+        real = memory.mask[b]
+        own = memory.states[b, real]
+        before = torch.cat([torch.zeros(1, M), own[:-1]])
+        keys = head.key(own) + head.before(before)
+        for q in range(3):
+            h = hidden[b, q]
+            alpha = (head.query(h) @ keys.T / D**0.5).softmax(0)
+            g = torch.sigmoid(head.gate(h))
+            wanted = g * (head.weight @ h + head.bias).softmax(0)
+            for share, token in zip(alpha, TOKENS[b, real], strict=True):
+                wanted[token] += (1 - g[0]) * share
+            torch.testing.assert_close(got[b, q], wanted)
+
+
+def test_an_empty_memory_leaves_what_is_written(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    wanted = (hidden[2] @ head.weight.T + head.bias).log_softmax(-1)
+    torch.testing.assert_close(head(hidden, head.open(memory))[2], wanted)
+    no_positions = Memory(torch.zeros(3, 0, M), TOKENS[:, :0] != 0, tokens=TOKENS[:, :0])
+    torch.testing.assert_close(head(hidden, head.open(no_positions))[2], wanted)
+
+
+def test_the_loss_is_of_the_distribution_that_search_sees(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    copyable, real = head.open(memory), TARGET != 0
+    loss = head.loss(hidden, TARGET, real, copyable, label_smoothing=0.0)
+    nll = -head(hidden, copyable).gather(2, TARGET[:, :, None])[:, :, 0][real]
+    torch.testing.assert_close(loss.total, nll.mean())
+    assert loss.nll == pytest.approx(nll.sum().item(), rel=1e-5)  # float32
+    assert loss.tokens == 7
+
+
+def test_a_key_sees_the_position_before_but_not_another_passage(head: PointerHead) -> None:
+    tokens = torch.tensor([[5, 7, 6, 8]])
+    joined = Memory(torch.randn(1, 4, M), tokens != 0, tokens=tokens, segments=torch.tensor([[0, 0, 1, 1]]))
+    second = Memory(joined.states[:, 2:], joined.mask[:, 2:], tokens=tokens[:, 2:])
+    torch.testing.assert_close(head.open(joined).keys[:, 2:], head.open(second).keys)
+    assert not torch.allclose(head.open(joined).keys[:, 1:2], head.key(joined.states[:, 1:2]) * D**-0.5)
+
+
+def test_what_a_head_keeps_can_be_selected(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
+    rows = torch.tensor([1, 0, 1])
+    got = head(hidden[rows], head.open(memory).select(rows))
+    torch.testing.assert_close(got, head(hidden, head.open(memory))[rows])
+
+
+@pytest.mark.parametrize(
+    ("config", "joint", "decoder_width", "message"),
+    [
+        (HeadConfig(pointer=True), False, 8, "head.pointer = true copies .* set text.joint = true"),
+        (HeadConfig(), False, 8, "head.tie = 'all' shares one embedding, .* or head.tie = 'target'"),
+        (HeadConfig(), True, 16, "encoder.width = 8 is not decoder.width = 16: make them equal"),
+        (HeadConfig(), True, 8, None),
+        (HeadConfig(tie="target"), False, 16, None),
+    ],
+)
+def test_a_head_says_what_it_does_not_go_with(
+    config: HeadConfig, joint: bool, decoder_width: int, message: str | None
+) -> None:
+    reason = config.why_not(joint=joint, encoder_width=8, decoder_width=decoder_width)
+    if message is None:
+        assert reason is None
+    else:
+        with pytest.raises(ValueError, match=message):
+            raise ValueError(reason)
