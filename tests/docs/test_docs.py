@@ -1,0 +1,201 @@
+"""What the pages show is run: Python, recipes, commands and the errors they cite."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+from blocks import PAGES, README, ROOT, blocks
+
+from endash.cli.run import build_parser
+from endash.combination import why_not
+from endash.config import Config
+from endash.corpora import CorpusConfig
+from endash.corpora.corpus import SplitConfig
+from endash.decoders import decoders
+from endash.decoding.config import DecodingConfig
+from endash.encoders import encoders
+from endash.heads import HeadConfig
+from endash.links import links
+from endash.recipe import Recipe
+from endash.retrieval import RetrievalConfig
+from endash.text import TextConfig
+from endash.training.config import TrainingConfig
+
+CHINESE = ROOT / "README.zh-CN.md"
+EVERY_PAGE = [README, CHINESE, *PAGES]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+every_page = pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
+
+
+def commands(page: Path) -> list[str]:
+    return [line for block in blocks(page, "sh") for line in block.code.splitlines() if line]
+
+
+@each_page
+def test_python_runs(page: Path, tmp_path: Path) -> None:
+    """In a process of its own, for a page may register parts."""
+    script = []
+    for block in blocks(page, "python"):
+        if block.file:
+            (tmp_path / block.file).write_text(block.code, encoding="utf-8")
+        else:
+            script.append(block.code)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(tmp_path)])}
+    command = [sys.executable, "-W", "error", "-c", "\n".join(script)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_link_to_write_is_short() -> None:
+    [link] = [block for block in blocks(ROOT / "docs" / "write-a-link.md", "python") if block.file]
+    assert len(link.code.splitlines()) < 60
+
+
+@pytest.mark.parametrize("page", [README], ids=["README"])
+def test_commands_run(page: Path, workshop: Path, monkeypatch: pytest.MonkeyPatch, endash: Callable[..., int]) -> None:
+    """As they stand, one after the other, where files and a model of the names they use are at hand."""
+    monkeypatch.chdir(workshop)
+    for line in commands(page):
+        before, _, command = line.rpartition("endash ")
+        if line.startswith("make "):
+            target = line.split()[1]
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+            continue
+        producer = before.strip().removesuffix("|")
+        given = subprocess.run(["sh", "-c", producer], capture_output=True, check=True).stdout if producer else b""
+        assert endash(shlex.split(command, comments=True), given) == 0, line
+    for made in ("app.de.po", "light.memory", "light.html", "light.png"):
+        assert (workshop / made).is_file()
+
+
+def test_the_readme_s_python_runs(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workshop)
+    for block in blocks(README, "python"):
+        names: dict[str, object] = {}
+        exec(compile(block.code, str(README), "exec"), names)
+        assert names["model"].decode(names["again"]) == names["model"](list(names["memory"].sources))  # type: ignore[attr-defined]
+
+
+@every_page
+def test_commands_parse(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those in the text too, in which [ ] stand around what may be left out, and capitals for what a user puts in."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`endash ([^`]+)`", text)
+    shown = [line.rpartition("endash ")[2] for line in commands(page) if "endash " in line]
+    for command in [*named, *shown]:
+        argv = ["1" if word == "N" else word for word in shlex.split(re.sub(r"[\[\]]", "", command), comments=True)]
+        code: object = 0
+        try:
+            build_parser().parse(argv)
+        except SystemExit as end:
+            code = end.code
+        assert code == 0, f"{page.name}: endash {command}: {capsys.readouterr().err}"
+
+
+def test_the_readme_names_every_command() -> None:
+    told = set(re.findall(r"^\| `endash (\w+)", README.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    [choices] = [action.choices for action in build_parser()._actions if action.choices]
+    assert told == set(choices)
+
+
+def test_both_readmes_show_the_same() -> None:
+    assert blocks(CHINESE) == blocks(README)
+    commands_in_tables = [
+        re.findall(r"^\| `([^`]+)`", page.read_text(encoding="utf-8"), flags=re.MULTILINE) for page in EVERY_PAGE[:2]
+    ]
+    assert commands_in_tables[0] == commands_in_tables[1]
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    images = "docs/images/"  # drawn from the demo's model
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        assert target.startswith(("https://", images)) or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@each_page
+def test_sessions_show_what_is_said(
+    page: Path,
+    workshop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endash: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A `console` block is commands after `$`, each with all that it prints."""
+    monkeypatch.chdir(workshop)
+    for block in blocks(page, "console"):
+        for session in re.split(r"^\$ endash ", block.code, flags=re.MULTILINE)[1:]:
+            command, _, expected = session.partition("\n")
+            endash(shlex.split(command))
+            said = capsys.readouterr()
+            assert said.out + said.err == expected
+
+
+def test_the_table_of_combinations_is_the_registries() -> None:
+    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    header, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in page.partition("## Which parts go together")[2].splitlines()
+        if line.startswith("| ")
+    ]
+    told = {
+        (row[0], one.strip(), link): cell
+        for row in rows
+        for one in row[1].replace("`", "").split(",")
+        for link, cell in zip(header[2:], row[2:], strict=True)
+    }
+    assert set(told) == set(product(encoders, decoders, links))
+    for (encoder, decoder, link), cell in told.items():
+        reason = why_not(encoders.config(encoder)(), links.config(link)(), decoders.config(decoder)())  # type: ignore[arg-type]
+        assert cell.startswith("no: " if reason else "yes"), (encoder, link, decoder)
+
+
+RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+TRANSFORMER = (encoders.config("transformer"), decoders.config("transformer"))
+RECURRENT = tuple(registry.config(kind) for kind in ("lstm", "gru") for registry in (encoders, decoders))
+SECTIONS = [
+    ("## The recipe itself", (Recipe,)),
+    ("## `[corpus]`", (CorpusConfig,)),
+    ("## `[corpus.split]`", (SplitConfig,)),
+    ("## `[text]`", (TextConfig,)),
+    ('`kind = "transformer"`:', TRANSFORMER),
+    ('`kind = "lstm"` and `kind = "gru"`:', RECURRENT),
+    ('`kind = "cross-attention"`', (links.config("cross-attention"),)),
+    ('`kind = "additive"`', (links.config("additive"),)),
+    ("## `[head]`", (HeadConfig,)),
+    ("## `[training]`", (TrainingConfig,)),
+    ("## `[decoding]`", (DecodingConfig,)),
+    ("## `[retrieval]`", (RetrievalConfig,)),
+]
+
+
+@pytest.mark.parametrize(("place", "configs"), SECTIONS, ids=[place for place, _ in SECTIONS])
+def test_the_tables_of_keys_are_the_settings(place: str, configs: tuple[type[Config], ...]) -> None:
+    """The first table behind `place` has each key of the settings, with its default."""
+    table = re.search(r"(^\|[^\n]*\n)+", RECIPES.partition(f"\n{place}")[2], flags=re.MULTILINE)
+    assert table
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+    told = {row[0].strip("`"): row[1] for row in rows}
+    fields = {name: field for config in configs for name, field in config.model_fields.items() if name != "kind"}
+    assert list(told) == list(fields)
+    for name, field in fields.items():
+        if field.is_required():
+            assert told[name] == "needed", name
+        elif field.default is None or field.default == ():
+            assert told[name] == "–", name
+        elif isinstance(field.default, str | int | float):
+            assert told[name] == f"`{json.dumps(field.default)}`", name
+
+
+def test_every_kind_of_part_is_in_the_page() -> None:
+    for kind in {*encoders, *links, *decoders}:
+        assert f'`kind = "{kind}"`' in RECIPES
