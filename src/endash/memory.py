@@ -61,10 +61,8 @@ class Memory:
     def select(self, rows: Tensor | list[int]) -> Memory:
         """The memory of these rows (a list or (N,) tensor of row numbers), in this order."""
         index = torch.as_tensor(rows, dtype=torch.long, device=self.states.device)
-        picked = self._map(lambda tensor: tensor.index_select(0, index))
-        return dataclasses.replace(
-            picked, sources=tuple(self.sources[row] for row in index.tolist()) if self.sources else ()
-        )
+        sources = tuple(self.sources[row] for row in index.tolist()) if self.sources else ()
+        return self._map(lambda tensor: tensor.index_select(0, index), sources=sources)
 
     def join(self, *others: Memory) -> Memory:
         """One memory whose rows hold this memory's positions and then those of `others`, row by row.
@@ -97,7 +95,9 @@ class Memory:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Memory:
         """The same memory on another device; `dtype` changes the floating-point parts only."""
-        return self._map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
+        return self._map(
+            lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None), sources=self.sources
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file; what stood there before stays until the new one is whole."""
@@ -109,7 +109,8 @@ class Memory:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
-            save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, unfinished, metadata=notes)
+            # cloned, since a layer's states may be the memory's own and safetensors takes no tensor twice
+            save_file({name: t.cpu().clone().contiguous() for name, t in tensors.items()}, unfinished, metadata=notes)
             os.replace(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -133,11 +134,17 @@ class Memory:
             raise MemoryMismatchError(
                 f"{path} is of format {notes.get('format')!r}, this version reads {FORMAT!r}: encode the sources again"
             )
-        layers = tuple(tensors.pop(f"layers.{i}") for i in range(sum(name.startswith("layers.") for name in tensors)))
-        return cls(**tensors, layers=layers, origin=notes["origin"], sources=tuple(json.loads(notes["sources"])))
+        depth = sum(name.startswith("layers.") for name in tensors)
+        try:
+            layers = tuple(tensors.pop(f"layers.{i}") for i in range(depth))
+            return cls(**tensors, layers=layers, origin=notes["origin"], sources=tuple(json.loads(notes["sources"])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise MemoryMismatchError(
+                f"{path} is not a whole memory file ({error}): encode the sources again"
+            ) from error
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Memory:
-        """The same memory with every tensor changed."""
+    def _map(self, change: Callable[[Tensor], Tensor], *, sources: tuple[str, ...]) -> Memory:
+        """The same memory with every tensor changed, and these sources."""
 
         def maybe(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else change(tensor)
@@ -150,6 +157,7 @@ class Memory:
             layers=tuple(change(states) for states in self.layers),
             tokens=maybe(self.tokens),
             segments=maybe(self.segments),
+            sources=sources,
         )
 
 
