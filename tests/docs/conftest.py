@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from blocks import README, blocks
 
 from endash.cli import main
-
-sys.path.insert(0, str(Path(__file__).parent))
-from blocks import README, blocks
 
 NOUNS = {"light": "Licht", "door": "Tür", "fan": "Lüftung", "lock": "Schloss", "lamp": "Lampe", "heater": "Heizung"}
 VERBS = {"Turn off the {}": "{} ausschalten", "Turn on the {}": "{} einschalten", "Open the {}": "{} öffnen"}
