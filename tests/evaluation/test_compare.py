@@ -64,3 +64,9 @@ def test_a_lower_ter_is_the_better_one():
 def test_lists_that_do_not_fit_are_refused_by_name():
     with pytest.raises(CorpusError, match="system b: 1 hypotheses for 2 references"):
         compare(["a", "b"], ["a"], ["a", "b"])
+
+
+def test_equal_outputs_are_not_told_apart() -> None:
+    outputs = ["a b c d", "e f g h"]
+    found = compare(outputs, list(outputs), ["a b c x", "e f g h"])
+    assert [one.p for one in found.differences] == [1.0, 1.0, 1.0]

@@ -85,9 +85,15 @@ def compare(
     signatures, found = test()
     scores: dict[str, list[Any]] = dict(found)
     # sacrebleu keys its answers by its own names ("chrF2"), in the order in which the metrics were given.
+    # It counts shuffles that differ by more than the systems do, which for equal outputs is none of them.
+    same = list(hypotheses_a) == list(hypotheses_b)
     rows = [
         Difference(
-            name, float(scores[key][0].score), float(scores[key][1].score), float(scores[key][1].p_value), str(sign)
+            name,
+            float(scores[key][0].score),
+            float(scores[key][1].score),
+            1.0 if same else float(scores[key][1].p_value),
+            str(sign),
         )
         for name, (key, sign) in zip(_NAMES, signatures.items(), strict=True)
     ]
