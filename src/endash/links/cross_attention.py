@@ -72,8 +72,8 @@ class CrossAttention(Link):
         ]
         return CrossAttentionState(
             mask=memory.mask,
-            keys=tuple(key for key, _ in pairs),
-            values=tuple(_hide_heads(value, memory.mask) for _, value in pairs),
+            keys=tuple(key.contiguous() for key, _ in pairs),  # once here, not in the product of every step
+            values=tuple(_hide_heads(value, memory.mask).contiguous() for _, value in pairs),
             bias=score_bias(memory.mask, memory.states.dtype)[:, None, None],
         )
 
