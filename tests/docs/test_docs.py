@@ -87,11 +87,12 @@ def test_the_readme_s_python_runs(workshop: Path, monkeypatch: pytest.MonkeyPatc
 
 @every_page
 def test_commands_parse(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those in the text too, in which [ ] stand around what may be left out, and capitals for what a user puts in."""
+    """Those in the text too, in which [ ] stand around what may be left out, and capitals for what a user puts in; a
+    single word there is a command's name."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     named = re.findall(r"`endash ([^`]+)`", text)
     shown = [line.rpartition("endash ")[2] for line in commands(page) if "endash " in line]
-    for command in [*named, *shown]:
+    for command in [*(one if " " in one else f"{one} --help" for one in named), *shown]:
         argv = ["1" if word == "N" else word for word in shlex.split(re.sub(r"[\[\]]", "", command), comments=True)]
         code: object = 0
         try:
