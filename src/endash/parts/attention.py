@@ -29,9 +29,10 @@ def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Te
     """
     B, H, T, K = query_BHTK.shape
     G, N = key_BGNK.shape[1:3]
-    scores = torch.matmul(query_BHTK.reshape(B, G, -1, K), key_BGNK.transpose(2, 3)).view(B, H, T, N)
+    group = H // G * T  # queries that read one key-value head
+    scores = torch.matmul(query_BHTK.reshape(B, G, group, K), key_BGNK.transpose(2, 3)).view(B, H, T, N)
     weights = (scores + bias).softmax(dim=-1)
-    context = torch.matmul(weights.view(B, G, -1, N), value_BGNK).view(B, H, T, K)
+    context = torch.matmul(weights.view(B, G, group, N), value_BGNK).view(B, H, T, K)
     return Attended(context.transpose(1, 2).reshape(B, T, H * K), weights)
 
 
