@@ -148,11 +148,11 @@ class Model:
         self.network.eval()
         encoded = self.codec.encode_sources(texts)
         limit = self.recipe.text.max_length
-        for row, source in enumerate(encoded):
+        for text, source in zip(texts, encoded, strict=True):
             if len(source.tokens) > limit:
                 raise TextError(
-                    f"text {row + 1} has {len(source.tokens)} tokens and this model takes {limit}: it begins "
-                    f"{texts[row][:60]!r}; split it, or translate it, which splits at sentences"
+                    f"a text has {len(source.tokens)} tokens and this model takes {limit}: it begins "
+                    f"{text[:60]!r}; split it, or translate it, which splits at sentences"
                 )
         passages = self._passages(texts, [source.placeholders for source in encoded])
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
@@ -161,6 +161,7 @@ class Model:
     def decode(self, memory: Memory, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
 
+        White space alone comes back as it is, as from `translate`.
         Raises MemoryMismatchError for a memory of another model; `decoding` as for `translate`.
         """
         if memory.origin != self.origin:
@@ -172,7 +173,8 @@ class Model:
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
-        return [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+        found = [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+        return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
 
     @torch.no_grad()
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
@@ -210,8 +212,9 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
         """Write the model as one folder; `notes` are lines for its model card, such as its scores.
 
-        Until all of it is written, what stood at `path` stays.
+        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model.
         """
+        model_folder.check_replaceable(Path(path))
         with whole_folder(Path(path)) as new:
             model_folder.write_parameters(new, self.network)
             (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")

@@ -39,6 +39,16 @@ def find(path: Path) -> Path:
     return where
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise ModelError if there is something at `path` that saving a model there would destroy: no model and not empty."""
+    if path.is_dir() and ((path / PARAMETERS).exists() or not any(path.iterdir())):
+        return
+    if path.exists():
+        raise ModelError(
+            f"{path} is there already and is no model's folder: save into a new one, so that nothing is lost"
+        )
+
+
 def write_parameters(folder: Path, network: nn.Module) -> None:
     """Write the parameters, a shared one once."""
     save_file(
