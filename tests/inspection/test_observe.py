@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from endash.inspection.observe import look_at
+from endash.model import Model
+from endash.recipe import Recipe
+from endash.retrieval import PairIndex
+from endash.text import Codec
+
+PAIRS = [(f"The {noun} is {state}.", f"Das {noun} war {state}.") for noun in "abcdefghij" for state in "klmnopqrst"]
+RECIPE = """
+name = "tiny"
+corpus = { train = { kind = "tsv", path = "pairs.tsv" } }
+text = { size = 400 }
+encoder = { kind = "transformer", width = 8, layers = 1, heads = 2, feed_forward = 8 }
+link = { kind = "cross-attention", heads = 2 }
+decoder = { kind = "transformer", width = 8, layers = 3, heads = 2, feed_forward = 8 }
+decoding = { beam = 2, max_ratio = 1.0 }
+"""
+STATE = ['link={kind="state"}', 'decoder={kind="lstm",width=8,layers=1}']
+TEXT = "The {x} is k."
+
+
+def build(*overrides: str) -> Model:
+    torch.manual_seed(0)
+    recipe = Recipe.parse(RECIPE, overrides)
+    pairs = PairIndex.build(PAIRS) if recipe.retrieval else None
+    return Model.build(recipe, Codec.train(lambda: PAIRS, recipe.text), pairs=pairs)
+
+
+@pytest.mark.parametrize("passages", [0, 2])
+def test_a_look_is_what_the_model_does(passages: int) -> None:
+    model = build(*([f"retrieval={{passages={passages}}}"] if passages else []))
+    look = look_at(model, TEXT)
+    (found,) = model.translate([TEXT])[0]
+    S, T = len(look.source_tokens), len(look.target_tokens)
+    assert (look.source, look.target) == (TEXT, found.text)
+    assert look.target_tokens == (*found.tokens, "</s>")
+    assert "{x}" in look.source_tokens
+    assert look.weights.shape == (3, 2, T, S)
+    np.testing.assert_allclose(look.weights.sum(-1), 1, rtol=1e-5)  # float32
+    assert look.similarity.shape == (S, S)
+    np.testing.assert_allclose(np.diagonal(look.similarity), 1, rtol=1e-5)
+    assert look.score == pytest.approx(sum(look.token_scores))
+    assert len(look.token_scores) == T
+    assert set(look.segments) == set(range(passages + 1))
+    assert len(look.passages) == passages
+    own = look.segments.count(0)
+    assert look.source_tokens[own - 1] == "</s>"
+    assert (look.link, look.model) == ("cross-attention", "tiny")
+
+
+def test_a_link_that_reads_nothing_has_no_weights() -> None:
+    look = look_at(build(*STATE), TEXT)
+    assert look.weights.shape == (0, 0, len(look.target_tokens), len(look.source_tokens))
+    assert look.link == "state"
+    assert look.similarity.shape == (len(look.source_tokens),) * 2

@@ -1,0 +1,208 @@
+"""A tiny model with random parameters: what it writes means nothing, and how it is handled must hold all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import endash
+from endash.errors import MemoryMismatchError, ModelError, RecipeError, TextError
+from endash.memory import Memory
+from endash.model import Model
+from endash.recipe import Recipe
+from endash.retrieval import PairIndex
+from endash.text import Codec
+
+NOUNS = ("door", "light", "lock", "fan", "window", "heater", "garden", "kitchen", "cellar", "roof")
+STATES = ("on", "off", "open", "closed", "warm", "cold", "new", "old", "red", "green")
+PAIRS = [(f"The {noun} is {state}.", f"Das {noun} war {state}.") for noun in NOUNS for state in STATES]
+RECIPE = """
+name = "tiny"
+corpus = { train = { kind = "tsv", path = "pairs.tsv" } }
+text = { size = 400, max_length = 40 }
+encoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
+link = { kind = "cross-attention", heads = 2 }
+decoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
+decoding = { beam = 2, max_ratio = 1.0, max_extra = 3 }
+"""
+STATE = ['link={kind="state"}', 'decoder={kind="gru",width=16,layers=1}']
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec.train(lambda: PAIRS, Recipe.parse(RECIPE).text)
+
+
+def build(codec: Codec, *overrides: str, seed: int = 0) -> Model:
+    torch.manual_seed(seed)
+    recipe = Recipe.parse(RECIPE, overrides)
+    model = Model.build(recipe, codec, pairs=PairIndex.build(PAIRS) if recipe.retrieval else None)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.mul_(2)  # a source then changes what is written
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(codec: Codec) -> Model:
+    return build(codec)
+
+
+@pytest.fixture(scope="module")
+def retrieving(codec: Codec) -> Model:
+    return build(codec, "retrieval={passages=2}")
+
+
+TEXTS = ["The door is open.", "The light, the lock and the fan are off.", "on", "The roof is new and cold and old."]
+
+
+def test_texts_are_answered_in_their_order(model: Model) -> None:
+    alone = [model(text) for text in TEXTS]
+    assert model(TEXTS) == alone
+    assert model(TEXTS, batch_tokens=1) == alone
+    assert len(set(alone)) > 1
+
+
+def test_a_list_gives_a_list_and_a_text_a_text(model: Model) -> None:
+    assert isinstance(model("on"), str)
+    assert model(["on"]) == [model("on")]
+    assert model([]) == []
+    assert model.decode(model.encode([])) == []
+    assert model.score([], []) == []
+
+
+def test_white_space_comes_back_as_it_is(model: Model) -> None:
+    texts = ["", "  \t ", "on", "\n"]
+    assert model(texts) == ["", "  \t ", model("on"), "\n"]
+    assert model.decode(model.encode(texts)) == model(texts)
+
+
+def test_a_long_text_is_split_at_its_sentences_and_put_together_again(model: Model) -> None:
+    first, second = "The door is open and warm and old and new.", "The garden is cold and red and the roof is green."
+    text = f"{first}  {second}\n"
+    (found,) = model.translate([text], alignment=True)[0]
+    one, two = (model.translate([part], alignment=True)[0][0] for part in (first, second))
+    assert found.text == f"{one.text}  {two.text}\n"
+    assert found.score == pytest.approx(one.score + two.score, abs=1e-4)
+    assert found.tokens == one.tokens + two.tokens
+    words = len(first.split())
+    behind = len(f"{one.text}  x".split()) - 1
+    assert found.alignment == one.alignment + tuple((i + words, j + behind) for i, j in two.alignment)
+
+
+def test_a_sentence_that_is_too_long_is_refused_by_its_beginning(model: Model) -> None:
+    text = "The door " + "and the door " * 30
+    with pytest.raises(
+        TextError, match=r"a sentence is too long .* text\.max_length = 40; it begins 'The door and the"
+    ):
+        model(["on", text])
+    for call in (lambda: model.encode(["on", text]), lambda: model.score(["on", text], ["a", "b"])):
+        with pytest.raises(TextError, match=r"^a text has \d+ tokens and this model takes 40: it begins 'The door and"):
+            call()
+
+
+@pytest.mark.parametrize("overrides", [[], STATE, ["retrieval={passages=2}"], ["head={pointer=true}"]])
+def test_the_score_of_what_was_written_is_its_hypothesis_score(codec: Codec, overrides: list[str]) -> None:
+    model, compared = build(codec, *overrides), 0
+    with torch.no_grad():
+        model.network.head.bias[3] += 6  # so that sentences end
+    config = model.recipe.decoding.replace(beam=8, n_best=8)
+    for source, found in zip(TEXTS[:2], model.search(model.encode(TEXTS[:2]), config), strict=True):
+        memory = model.encode([source])
+        for one in found:
+            if one.finished:
+                assert one.score == pytest.approx(sum(model.token_scores(memory, one.tokens)), abs=1e-3)  # float32 sums
+                compared += 1
+    assert compared
+    texts = [target for _, target in PAIRS[:3]]
+    sources = [source for source, _ in PAIRS[:3]]
+    memory = model.encode(sources[:1])
+    tokens = model.codec.encode_target(texts[0], ())[:-1]
+    scores = model.score(sources, texts)
+    assert scores[0] == pytest.approx(sum(model.token_scores(memory, tokens)), abs=1e-3)
+    assert scores == pytest.approx([model.score([s], [t])[0] for s, t in zip(sources, texts, strict=True)], abs=1e-3)
+
+
+def test_scores_need_a_target_each(model: Model) -> None:
+    with pytest.raises(ModelError, match="2 sources and 1 targets: give one target for each source"):
+        model.score(["a", "b"], ["c"])
+
+
+def test_n_best_come_best_first(model: Model) -> None:
+    (found,) = model.translate(["The door is open."], beam=4, n_best=3, length_penalty=0.0)
+    assert len(found) == 3
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert len({one.tokens for one in found}) == 3
+    with pytest.raises(RecipeError, match="n_best = 3 is more than beam = 2"):
+        model.translate(["on"], n_best=3)
+
+
+@pytest.mark.parametrize("search", [{}, {"search": "sample", "seed": 3}])
+def test_random_parameters_keep_the_placeholders_of_a_source(model: Model, search: dict[str, object]) -> None:
+    texts = ["The {noun} is %s.", "on", "{a} {b} {a}", "<b>open</b> {x} now"]
+    decoding = {"search": "sample", "seed": 3} if search else {}
+    wanted = [["%s", "{noun}"], [], ["{a}", "{a}", "{b}"], ["</b>", "<b>", "{x}"]]
+    for text, hypotheses in zip(wanted, model.translate(texts, **decoding), strict=True):
+        assert sorted(t for t in hypotheses[0].tokens if t[0] in "{%<" and not t.startswith("<0x")) == text
+
+
+def test_words_are_aligned_row_by_row(model: Model) -> None:
+    together = model.translate(TEXTS, alignment=True)
+    for text, (found,) in zip(TEXTS, together, strict=True):
+        assert found.alignment == model.translate([text], alignment=True)[0][0].alignment
+        words = len(text.split())
+        assert all(0 <= i < words and 0 <= j < len(found.text.split()) for i, j in found.alignment)
+
+
+def test_a_link_that_reads_nothing_has_no_alignment(codec: Codec) -> None:
+    with pytest.raises(ModelError, match=r"link\.kind = 'state' reads no source positions, so there is no alignment"):
+        build(codec, *STATE).translate(["on"], alignment=True)
+
+
+def test_a_memory_is_decoded_by_another_process(retrieving: Model, tmp_path: Path) -> None:
+    retrieving.save(tmp_path / "model")
+    retrieving.encode([*TEXTS, "The {noun} is %s.", ""]).save(tmp_path / "memory")
+    wanted = retrieving([*TEXTS, "The {noun} is %s.", ""])
+    code = "import endash, json; print(json.dumps(endash.load('model').decode(endash.Memory.load('memory'))))"
+    path = str(Path(endash.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    import json
+
+    assert json.loads(done.stdout) == wanted
+
+
+def test_a_memory_larger_than_a_batch_is_decoded_in_several(model: Model) -> None:
+    memory = model.encode(TEXTS)
+    assert model.decode(memory, batch_tokens=1) == model.decode(memory) == model(TEXTS)
+
+
+def test_the_memory_of_another_model_is_refused(codec: Codec, model: Model) -> None:
+    memory = build(codec, seed=1).encode(["on"])
+    with pytest.raises(
+        MemoryMismatchError, match=r"comes from another encoder \(origin '\w{32}', this model's is '\w{32}"
+    ):
+        model.decode(memory)
+    unknown = Memory(memory.states, memory.mask, tokens=memory.tokens)
+    with pytest.raises(MemoryMismatchError, match=r"origin 'unknown', .*: decode it with the model that encoded it"):
+        model.decode(unknown)
+    bare = replace(model.encode(["on"]), tokens=None)
+    with pytest.raises(
+        MemoryMismatchError, match="without its source's tokens cannot be decoded: encode it with model"
+    ):
+        model.decode(bare)
+
+
+def test_near_pairs_are_joined_to_a_memory(retrieving: Model) -> None:
+    memory = retrieving.encode(["The door is open.", "♞"])
+    assert memory.segments is not None
+    assert set(memory.segments[0, memory.mask[0]].tolist()) == {0, 1, 2}
+    assert set(memory.segments[1, memory.mask[1]].tolist()) == {0}  # nothing is near
+    assert len(retrieving(["The door is open.", "♞"])) == 2
