@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,15 @@ def test_a_folder_that_cannot_be_meant(tmp_path: Path, name: str, resume: bool, 
     with pytest.raises(TrainingError, match=message):
         train(described, tmp_path / name, resume=resume, progress="quiet")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_model_is_no_place_for_a_run(made: tuple[Path, Run], tmp_path: Path) -> None:
+    folder, run = made
+    shutil.copytree(run.model, tmp_path / "model")
+    before = snapshot(tmp_path)
+    with pytest.raises(TrainingError, match="model is not empty and holds no run"):
+        train(recipe(folder), tmp_path / "model", progress="quiet")
+    assert snapshot(tmp_path) == before
 
 
 def test_a_run_of_another_process_is_left_alone(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def _check(recipe: Recipe, out: Path, *, resume: bool) -> None:
         _check_same(recipe, out)
     elif begun and any((out / "checkpoints").glob("step-*")):
         raise TrainingError(f"{out} holds a run already: go on with it by --resume, or give another folder with --out")
-    elif not begun and out.exists() and any(path.name != _LOCK for path in out.iterdir()):
+    elif out.exists() and not (out / _LOCK).exists() and any(out.iterdir()):
         raise TrainingError(f"--out {out} is not empty and holds no run: give a new folder")
 
 
