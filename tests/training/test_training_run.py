@@ -212,6 +212,14 @@ def test_another_recipe_is_refused_naming_what_changed(made: tuple[Path, Run]) -
     assert snapshot(run.folder) == before
 
 
+def test_a_broken_recipe_in_the_run(made: tuple[Path, Run], tmp_path: Path) -> None:
+    folder, _ = made
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "recipe.toml").write_text("[corpus")
+    with pytest.raises(TrainingError, match=r"recipe\.toml cannot be read .*bring it back from a copy"):
+        train(recipe(folder), tmp_path / "run", resume=True, progress="quiet")
+
+
 def test_a_later_end_is_gone_on_to(made: tuple[Path, Run], tmp_path: Path) -> None:
     folder, run = made
     train(recipe(folder), tmp_path / "run", progress="quiet")
@@ -244,6 +252,8 @@ def test_a_model_is_no_place_for_a_run(made: tuple[Path, Run], tmp_path: Path) -
     before = snapshot(tmp_path)
     with pytest.raises(TrainingError, match="model is not empty and holds no run"):
         train(recipe(folder), tmp_path / "model", progress="quiet")
+    with pytest.raises(TrainingError, match=r"there is no run in .*model; check --out"):
+        train(recipe(folder), tmp_path / "model", resume=True, progress="quiet")
     assert snapshot(tmp_path) == before
 
 

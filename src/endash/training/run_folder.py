@@ -52,20 +52,23 @@ def run_folder(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[Path]:
 def _check(recipe: Recipe, out: Path, *, resume: bool) -> None:
     if out.exists() and not out.is_dir():
         raise TrainingError(f"--out {out} is a file: give the name of a folder for the run")
-    begun = (out / _RECIPE).exists()
-    if resume and not begun:
+    ours = (out / _LOCK).exists() or (out / "checkpoints").exists()  # a copy may lack the hidden file
+    if resume and not (ours and (out / _RECIPE).exists()):
         raise TrainingError(f"--resume: there is no run in {out}; check --out, or leave out --resume to begin one")
     if resume:
         _check_same(recipe, out)
-    elif begun and any((out / "checkpoints").glob("step-*")):
+    elif any((out / "checkpoints").glob("step-*")):
         raise TrainingError(f"{out} holds a run already: go on with it by --resume, or give another folder with --out")
-    elif out.exists() and not (out / _LOCK).exists() and any(out.iterdir()):
+    elif not ours and out.exists() and any(out.iterdir()):
         raise TrainingError(f"--out {out} is not empty and holds no run: give a new folder")
 
 
 def _check_same(recipe: Recipe, out: Path) -> None:
     """Raises TrainingError naming the settings in which `recipe` differs from the run's, apart from when it ends."""
-    former = _flat(tomllib.loads((out / _RECIPE).read_text(encoding="utf-8")))
+    try:
+        former = _flat(tomllib.loads((out / _RECIPE).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"--resume: {out / _RECIPE} cannot be read ({error}): bring it back from a copy") from error
     now = _flat(tomllib.loads(recipe.to_toml()))
     free = {f"training.{name}" for name in FREE_ON_RESUME}
     changed = sorted(key for key in former.keys() | now.keys() if former.get(key) != now.get(key) and key not in free)
