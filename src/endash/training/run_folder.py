@@ -52,14 +52,15 @@ def run_folder(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[Path]:
 def _check(recipe: Recipe, out: Path, *, resume: bool) -> None:
     if out.exists() and not out.is_dir():
         raise TrainingError(f"--out {out} is a file: give the name of a folder for the run")
-    ours = (out / _LOCK).exists() or (out / "checkpoints").exists()  # a copy may lack the hidden file
-    if resume and not (ours and (out / _RECIPE).exists()):
+    locked = (out / _LOCK).exists()
+    copied = (out / "checkpoints").exists()  # a copy may lack the hidden file
+    if resume and not ((locked or copied) and (out / _RECIPE).exists()):
         raise TrainingError(f"--resume: there is no run in {out}; check --out, or leave out --resume to begin one")
     if resume:
         _check_same(recipe, out)
     elif any((out / "checkpoints").glob("step-*")):
         raise TrainingError(f"{out} holds a run already: go on with it by --resume, or give another folder with --out")
-    elif not ours and out.exists() and any(out.iterdir()):
+    elif not locked and out.exists() and any(out.iterdir()):
         raise TrainingError(f"--out {out} is not empty and holds no run: give a new folder")
 
 
