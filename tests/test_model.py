@@ -195,7 +195,7 @@ def test_the_memory_of_another_model_is_refused(codec: Codec, model: Model) -> N
         model.decode(unknown)
     bare = replace(model.encode(["on"]), tokens=None)
     with pytest.raises(
-        MemoryMismatchError, match="without its source's tokens cannot be decoded: encode it with model"
+        MemoryMismatchError, match="without its sources' texts and tokens cannot be decoded: encode it with"
     ):
         model.decode(bare)
 
@@ -206,3 +206,25 @@ def test_near_pairs_are_joined_to_a_memory(retrieving: Model) -> None:
     assert set(memory.segments[0, memory.mask[0]].tolist()) == {0, 1, 2}
     assert set(memory.segments[1, memory.mask[1]].tolist()) == {0}  # nothing is near
     assert len(retrieving(["The door is open.", "♞"])) == 2
+
+
+def test_one_text_where_a_list_is_needed_is_refused(model: Model) -> None:
+    for call in (model.encode, model.translate):
+        with pytest.raises(TextError, match=r"a list of texts is needed, and this is one text: write \['door'\]"):
+            call("door")
+
+
+def test_progress_counts_every_text_once(model: Model) -> None:
+    done: list[int] = []
+    model.translate(["ba", "", "do ba", "  "], beam=1, progress=done.append)
+    assert sum(done) == 4
+
+
+def test_the_origin_follows_the_parameters(model: Model) -> None:
+    before = model.origin
+    assert model.origin == before
+    with torch.no_grad():
+        next(model.network.encoder.parameters()).mul_(2)
+        assert model.origin != before
+        next(model.network.encoder.parameters()).mul_(0.5)
+    assert model.origin == before

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -20,6 +20,7 @@ from endash import model_folder
 from endash.combination import kind_of
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
+from endash.decoding.pieces import append, pieces
 from endash.decoding.processors import BanTokens, Processor, SlotConstraint
 from endash.decoding.search import search
 from endash.errors import MemoryMismatchError, ModelError, TextError
@@ -27,41 +28,11 @@ from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
 from endash.network import Network
-from endash.parts.contracts import OpenLink
 from endash.recipe import Recipe
 from endash.retrieval import PairIndex
+from endash.stepper import NetworkStepper
 from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
 from endash.text.tokenizer import FIRST_SLOT
-
-
-@dataclass(frozen=True)
-class _State:
-    """What search carries: the decoder's state (a `DecoderState`), and the open link it reads through."""
-
-    link: OpenLink
-    state: Any
-
-    def select(self, rows: Tensor) -> _State:
-        return _State(self.link.select(rows), self.state.select(rows))
-
-    def reorder(self, parents_BK: Tensor) -> _State:
-        return replace(self, state=self.state.reorder(parents_BK))
-
-
-class _Stepper:
-    """A network with a memory in place, as search sees it."""
-
-    def __init__(self, network: Network, memory: Memory, vocabulary: int) -> None:
-        self.network, self.memory = network, memory
-        self.rows, self.vocabulary, self.device = len(memory), vocabulary, memory.states.device
-
-    def start(self) -> _State:
-        link = self.network.open(self.memory)
-        return _State(link, self.network.decoder.start(link))
-
-    def step(self, tokens_BK: Tensor, state: _State) -> tuple[Tensor, _State]:
-        scores, after = self.network.step(tokens_BK, state.link, state.state)
-        return scores, _State(state.link, after)
 
 
 class Model:
@@ -76,6 +47,7 @@ class Model:
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, *, pairs: PairIndex | None = None) -> None:
         self.recipe, self.codec, self.network, self.pairs = recipe, codec, network, pairs
+        self._origin: tuple[int, str] | None = None
 
     @classmethod
     def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
@@ -116,35 +88,45 @@ class Model:
         Args:
             texts: sources.
             alignment: also align words, for one forward pass more.
-            progress: called with the number of texts worked on since the last call.
+            progress: called with the number of texts that were finished since the last call.
             decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
 
         Raises:
             TextError: a sentence is longer than the model takes.
             RecipeError: a wrong `decoding`.
         """
+        _check_list(texts)
         config = self.recipe.decoding.replace(**decoding)
-        pieces = [piece for row, text in enumerate(texts) for piece in _pieces(row, self.codec.split_source(text))]
-        found = [[Hypothesis(piece.text, 0.0, ())] for piece in pieces]
-        spoken = [i for i, piece in enumerate(pieces) if piece.text.strip()]
-        for batch in self._batches([pieces[i].text for i in spoken], config.batch_tokens):
-            rows = [spoken[i] for i in batch]
-            memory = self.encode([pieces[i].text for i in rows])
-            for i, hypotheses in zip(rows, self._write(memory, config, rows=rows, alignment=alignment), strict=True):
+        split = [piece for row, text in enumerate(texts) for piece in pieces(row, self.codec.split_source(text))]
+        found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
+        spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
+        left = Counter(split[i].row for i in spoken)
+        done = len(texts) - len(left)
+        for batch in self._batches([split[i].text for i in spoken], config.batch_tokens):
+            places = [spoken[i] for i in batch]
+            rows = [split[i].row for i in places]
+            memory = self._encode([split[i].text for i in places])
+            for i, hypotheses in zip(places, self._write(memory, config, rows=rows, alignment=alignment), strict=True):
                 found[i] = hypotheses
+            left.subtract(rows)
             if progress is not None:
-                progress(len({pieces[i].row for i in rows}))
+                progress(done + sum(left[row] == 0 for row in set(rows)))
+            done = 0
         results: list[list[Hypothesis]] = [[] for _ in texts]
-        for piece, hypotheses in zip(pieces, found, strict=True):
-            results[piece.row] = _append(results[piece.row], hypotheses, piece)
+        for piece, hypotheses in zip(split, found, strict=True):
+            results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
 
-    @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
 
         Raises TextError for a text that is longer than the model takes.
         """
+        _check_list(texts)
+        return replace(self._encode(texts), origin=self.origin)
+
+    @torch.no_grad()
+    def _encode(self, texts: Sequence[str]) -> Memory:
         self.network.eval()
         encoded = self.codec.encode_sources(texts)
         limit = self.recipe.text.max_length
@@ -156,7 +138,7 @@ class Model:
                 )
         passages = self._passages(texts, [source.placeholders for source in encoded])
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
-        return replace(memory, sources=tuple(texts), origin=self.origin)
+        return replace(memory, sources=tuple(texts))
 
     def decode(self, memory: Memory, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
@@ -186,7 +168,7 @@ class Model:
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
         scores = [0.0] * len(sources)
         for batch in self._batches(sources, self.recipe.decoding.batch_tokens):
-            memory = self.encode([sources[i] for i in batch])
+            memory = self._encode([sources[i] for i in batch])
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
             totals = self.network.score(memory, self._tensor(tokens)).sum(1).tolist()
@@ -199,15 +181,20 @@ class Model:
         """Where the parameters are."""
         return self.network.source_embedding.weight.device
 
-    @cached_property
+    @property
     def origin(self) -> str:
-        """Fingerprint of all that a memory depends on: the encoder's parameters, the vocabulary and the dtype."""
-        told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
-        for module in (self.network.source_embedding, self.network.segment_embedding, self.network.encoder):
-            for name, parameter in module.state_dict().items() if module is not None else ():
-                told.update(f"{name} {parameter.dtype}".encode())
-                told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
-        return told.hexdigest()
+        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, vocabulary and dtype."""
+        modules = (self.network.source_embedding, self.network.segment_embedding, self.network.encoder)
+        parameters = [parameter for module in modules if module is not None for parameter in module.parameters()]
+        version = sum(parameter._version for parameter in parameters)  # torch counts changes in place
+        if self._origin is None or self._origin[0] != version:
+            told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
+            told.update(self.recipe.encoder.model_dump_json().encode())
+            for parameter in parameters:
+                told.update(f"{tuple(parameter.shape)} {parameter.dtype}".encode())
+                told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            self._origin = version, told.hexdigest()
+        return self._origin[1]
 
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
         """Write the model as one folder; `notes` are lines for its model card, such as its scores.
@@ -251,7 +238,7 @@ class Model:
         own = self._own(memory)
         lengths = [config.max_length(len(tokens)) for tokens in own]
         return search(
-            _Stepper(self.network, memory, self.codec.size_target),
+            NetworkStepper(self.network, memory),
             config,
             bos=BOS,
             eos=EOS,
@@ -288,8 +275,8 @@ class Model:
             )
         source = self._own(memory)[0]
         mean_TS = weights.mean((0, 1))[: len(found.tokens), : len(source)]
-        pieces = (self.codec.source.pieces(source, placeholders), self.codec.target.pieces(found.tokens, placeholders))
-        return align_words(mean_TS, *pieces)
+        target = self.codec.target.pieces(found.tokens, placeholders)
+        return align_words(mean_TS, self.codec.source.pieces(source, placeholders), target)
 
     @torch.no_grad()
     def weights(self, memory: Memory, tokens: Sequence[int]) -> Tensor | None:
@@ -310,9 +297,9 @@ class Model:
 
     def _own(self, memory: Memory) -> list[list[int]]:
         """The tokens of each row's own source, without what was joined and without padding."""
-        if memory.tokens is None:
+        if memory.tokens is None or len(memory.sources) != len(memory):
             raise MemoryMismatchError(
-                "a memory without its source's tokens cannot be decoded: encode it with model.encode"
+                "a memory without its sources' texts and tokens cannot be decoded: encode it with model.encode"
             )
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
@@ -353,8 +340,8 @@ class Model:
 
     def _tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
         tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
-        if not tensors:
-            return torch.zeros(0, 1, dtype=torch.long, device=self.device)
+        if not any(map(len, rows)):
+            return torch.zeros(len(rows), 1, dtype=torch.long, device=self.device)
         return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=PAD).to(self.device)
 
 
@@ -363,39 +350,6 @@ def load(path: str | os.PathLike[str]) -> Model:
     return Model.load(path)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A part of text number `row` that the model takes at once, what stands before it, and the white space behind it."""
-
-    row: int
-    before: str
-    text: str
-    separator: str
-
-
-def _pieces(row: int, split: list[tuple[str, str]]) -> Iterator[_Piece]:
-    before = ""
-    for text, separator in split:
-        yield _Piece(row, before, text, separator)
-        before += text + separator
-
-
-def _append(so_far: list[Hypothesis], found: list[Hypothesis], piece: _Piece) -> list[Hypothesis]:
-    """Hypotheses of a text whose pieces were written one by one: the first piece's n-best, or the best of each joined."""
-    if not so_far:
-        return [replace(one, text=one.text + piece.separator) for one in found]
-    first, best = so_far[0], found[0]
-    source, target = _words(piece.before), _words(first.text)
-    return [
-        Hypothesis(
-            first.text + best.text + piece.separator,
-            first.score + best.score,
-            first.tokens + best.tokens,
-            first.alignment + tuple((i + source, j + target) for i, j in best.alignment),
-        )
-    ]
-
-
-def _words(before: str) -> int:
-    """How many words have ended where this text ends."""
-    return len(f"{before}x".split()) - 1
+def _check_list(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise TextError(f"a list of texts is needed, and this is one text: write [{texts[:40]!r}]")

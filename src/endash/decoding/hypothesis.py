@@ -24,7 +24,7 @@ class Found:
 class Hypothesis:
     """One target as a user sees it: its text, its score (log-probability), its tokens and its alignment.
 
-    `alignment` holds (source token, target token) links, both counted from 0.
+    `alignment` holds (source word, target word) links, words being what white space separates, counted from 0.
     """
 
     text: str
