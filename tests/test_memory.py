@@ -78,7 +78,7 @@ def test_an_existing_file_survives_a_save_that_fails(monkeypatch: pytest.MonkeyP
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("endash.memory.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(MemoryMismatchError, match="cannot be written"):
         made(seed=1).save("kept")
     assert Path("kept").read_bytes() == before
     assert os.listdir(tmp_path) == ["kept"]

@@ -30,7 +30,7 @@ class ModelError(EndashError):
 
 
 class MemoryMismatchError(EndashError):
-    """A memory that another model wrote, or a memory file that is broken."""
+    """A memory that another model wrote, or a memory file that is broken or cannot be written."""
 
 
 class TrainingError(EndashError):

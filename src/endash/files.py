@@ -14,9 +14,19 @@ _FORMER = ".former"
 
 def write_text(path: Path, text: str) -> None:
     """Put `text` at `path`, whole or not at all."""
+    with whole_file(path) as writing:
+        writing.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write a file at; when the block ends well the file takes the name `path`, all of it on disk.
+
+    What stood at `path` stays until then, and stays for good if the block raises.
+    """
     writing = path.with_name(f".{path.name}{_WRITING}")
     try:
-        writing.write_text(text, encoding="utf-8")
+        yield writing
         sync(writing)
         os.replace(writing, path)
     except BaseException:

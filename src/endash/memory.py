@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from endash.errors import MemoryMismatchError
+from endash.files import whole_file
 
 FORMAT = "endash-memory-1"
 
@@ -105,15 +106,17 @@ class Memory:
         tensors |= {name: t for name in ("summary", "tokens", "segments") if (t := getattr(self, name)) is not None}
         tensors |= {f"layers.{i}": states for i, states in enumerate(self.layers)}
         notes = {"format": FORMAT, "origin": self.origin, "sources": json.dumps(self.sources)}
+        # cloned, since a layer's states may be the memory's own and safetensors takes no tensor twice
+        separate = {name: t.cpu().clone().contiguous() for name, t in tensors.items()}
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
-            # cloned, since a layer's states may be the memory's own and safetensors takes no tensor twice
-            save_file({name: t.cpu().clone().contiguous() for name, t in tensors.items()}, unfinished, metadata=notes)
-            os.replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(target) as writing:
+                save_file(separate, writing, metadata=notes)
+        except (SafetensorError, OSError) as error:
+            raise MemoryMismatchError(
+                f"{path}: the memory cannot be written ({error}): free the disk or name another place"
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Memory:
