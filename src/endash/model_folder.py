@@ -29,11 +29,12 @@ def find(path: Path) -> Path:
     inside = path / BEST
     where = inside if inside.is_dir() else path
     missing = [name for name in (PARAMETERS, RECIPE, TEXT) if not (where / name).exists()]
-    if len(missing) == 3:
-        hint = (
-            "its training has not written a model yet" if (path / "checkpoints").is_dir() else "it is no model's folder"
+    if missing and (path / "checkpoints").is_dir():
+        raise ModelError(
+            f"{path} is a run whose training has not written a model yet: go on with endash train … --resume"
         )
-        raise ModelError(f"{path} has no {', '.join(missing)}: {hint}")
+    if len(missing) == 3:
+        raise ModelError(f"{path} has no {', '.join(missing)}: it is no model's folder")
     if missing:
         raise ModelError(f"{where} is incomplete, {' and '.join(missing)} is missing: copy the whole folder again")
     return where
