@@ -69,7 +69,7 @@ def keep_freed_memory() -> bool:
     """Have glibc keep the memory that is freed, for this process, once; True if it does.
 
     As it comes, malloc gives each large tensor back to the kernel when it is freed, and the next one is faulted in anew,
-    page by page, zeroed: a third of a training step on a CPU. Kept, the memory stays that of the largest step.
+    page by page, zeroed: up to a third of a training step on a CPU. Kept, the memory stays that of the largest step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
