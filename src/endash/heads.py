@@ -89,6 +89,11 @@ class PointerHead(Head):
         self.before = nn.Linear(memory_width, width, bias=False)
         self.gate = nn.Linear(width, 1)
 
+    def start_copying(self) -> None:
+        """Begin by copying what stands behind an equal token: a hidden state still holds the token it was made from."""
+        nn.init.eye_(self.query.weight)
+        nn.init.eye_(self.before.weight)
+
     def open(self, memory: Memory) -> Copyable:
         """The keys and tokens of a memory's positions."""
         assert memory.tokens is not None

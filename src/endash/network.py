@@ -77,6 +77,8 @@ class Network(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        if isinstance(self.head, PointerHead):
+            self.head.start_copying()
 
     def encode(self, source_BS: Tensor, passages: tuple[Tensor, ...] = ()) -> Memory:
         """The memory of token ids, its passages joined to it."""
