@@ -151,7 +151,7 @@ def generate(marian: Any, *, by_length: bool) -> Callable[[Ids, int], Ids]:
         found: Ids = [[] for _ in sources]
         for batch in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
             source = padded([sources[i] for i in batch])
-            # Without max_length, generate cuts what it writes at 20 tokens.
+            # The checkpoint names no max_length; this leaves generate all the room its positions have.
             written = marian.generate(
                 input_ids=source,
                 attention_mask=(source != PAD).long(),
