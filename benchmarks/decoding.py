@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import workers
-from marian import NetworkStepper, network_of
+from marian import network_of
 from torch import Tensor, nn
 from workers import Spread
 
@@ -170,6 +170,7 @@ def endash_search(marian: Any) -> Callable[[Ids, int], Ids]:
     from endash.decoding.config import DecodingConfig
     from endash.decoding.processors import BanTokens
     from endash.decoding.search import search as search_all
+    from endash.stepper import NetworkStepper
 
     network = network_of(marian)
     processors = [BanTokens([PAD, BOS])]

@@ -5,7 +5,6 @@ Shapes: B batch, T positions, K beams, D width, V vocabulary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,9 +14,7 @@ from endash.decoders.transformer import TransformerDecoderConfig
 from endash.encoders.transformer import TransformerEncoderConfig
 from endash.heads import HeadConfig
 from endash.links.cross_attention import CrossAttentionConfig
-from endash.memory import Memory
 from endash.network import Network
-from endash.parts.contracts import OpenLink
 
 
 class MarianPositions(nn.Module):
@@ -101,38 +98,3 @@ def _attention(marian: dict[str, Tensor], theirs: str, ours: str) -> dict[str, T
         found |= {f"{ours}.query.{kind}": query, f"{ours}.output.{kind}": out}
         found[f"{ours}.key_value.{kind}"] = torch.cat([key, value])
     return found
-
-
-@dataclass(frozen=True)
-class SearchState:
-    """What search carries from step to step: an open link and the decoder's state."""
-
-    link: OpenLink
-    state: Any
-
-    def select(self, rows: Tensor) -> SearchState:
-        """The state of these rows."""
-        return SearchState(self.link.select(rows), self.state.select(rows))
-
-    def reorder(self, parents_BK: Tensor) -> SearchState:
-        """Beams that go on from their parents."""
-        return replace(self, state=self.state.reorder(parents_BK))
-
-
-class NetworkStepper:
-    """A network with a memory in place, as search sees it; `endash.Model` has one too, behind its text."""
-
-    def __init__(self, network: Network, memory: Memory) -> None:
-        self.network, self.memory = network, memory
-        self.rows, self.vocabulary = len(memory), network.target_embedding.num_embeddings
-        self.device = memory.states.device
-
-    def start(self) -> SearchState:
-        """The state before the first token."""
-        link = self.network.open(self.memory)
-        return SearchState(link, self.network.decoder.start(link))
-
-    def step(self, tokens_BK: Tensor, state: SearchState) -> tuple[Tensor, SearchState]:
-        """Scores (B, K, V) after these tokens, and the state that follows."""
-        scores, after = self.network.step(tokens_BK, state.link, state.state)
-        return scores, SearchState(state.link, after)
