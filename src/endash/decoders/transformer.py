@@ -148,7 +148,9 @@ class _Layer(nn.Module):
         self.rotary = config.positions == "rotary"
 
     def forward(self, x: Tensor, link: OpenLink, bias: Tensor) -> Tensor:
-        return self._rest(self.around_attention(x, lambda y: self._attend(y, bias)), link)
+        return self._rest(
+            self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary)), link
+        )
 
     def step(self, x_BKD: Tensor, link: OpenLink, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
         return self._rest(self.around_attention(x_BKD, lambda y: self._append(y, bias, cache, position)), link)
@@ -161,13 +163,6 @@ class _Layer(nn.Module):
     def _rest(self, x: Tensor, link: OpenLink) -> Tensor:
         x = self.around_link(x, lambda y: link.read(y, self.number))
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
-        return out
-
-    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
-        query, (key, value) = self.attention.queries(x), self.attention.keys_values(x)
-        if self.rotary:
-            query, key = rotate(query), rotate(key)
-        out: Tensor = self.attention.output(attend(query, key, value, bias=bias).context)
         return out
 
     def _append(self, x_BKD: Tensor, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:

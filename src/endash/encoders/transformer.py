@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from endash.encoders.registry import encoders
 from endash.memory import Memory
-from endash.parts.attention import MultiHeadAttention, attend, check_heads
+from endash.parts.attention import MultiHeadAttention, check_heads
 from endash.parts.contracts import Encoder, PartConfig
 from endash.parts.dropout import Dropout
 from endash.parts.feed_forward import Activation, FeedForward
 from endash.parts.masks import hide, score_bias
-from endash.parts.positions import AbsolutePositions, PositionKind, rotate
+from endash.parts.positions import AbsolutePositions, PositionKind
 from endash.parts.residual import NormPlace, Residual
 
 
@@ -79,15 +79,8 @@ class _Layer(nn.Module):
         self.rotary = config.positions == "rotary"
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        x = self.around_attention(x, lambda y: self._attend(y, bias))
+        x = self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary))
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
-        return out
-
-    def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
-        query, (key, value) = self.attention.queries(x), self.attention.keys_values(x)
-        if self.rotary:
-            query, key = rotate(query), rotate(key)
-        out: Tensor = self.attention.output(attend(query, key, value, bias=bias).context)
         return out
 
 

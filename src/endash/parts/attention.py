@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from endash.errors import RecipeError
+from endash.parts.positions import rotate
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,11 @@ class MultiHeadAttention(nn.Module):
         """Keys and values, each (B, G, N, K)."""
         split = self.key_value(states_BND).unflatten(2, (2, self.kv_heads, self.head_width)).permute(2, 0, 3, 1, 4)
         return split[0], split[1]
+
+    def attend_to_itself(self, vectors_BTD: Tensor, bias: Tensor, *, rotary: bool) -> Tensor:
+        """(B, T, D): self-attention over all positions; `rotary` turns queries and keys by theirs."""
+        query, (key, value) = self.queries(vectors_BTD), self.keys_values(vectors_BTD)
+        if rotary:
+            query, key = rotate(query), rotate(key)
+        attended: Tensor = self.output(attend(query, key, value, bias=bias).context)
+        return attended
