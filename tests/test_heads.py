@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from endash.heads import Head, HeadConfig, PointerHead
 from endash.memory import Memory
+from endash.parts.copyable import Copyable
 
 D, M, V = 6, 4, 11
 TOKENS = torch.tensor([[5, 7, 5, 3], [6, 3, 0, 0], [0, 0, 0, 0]])
@@ -30,13 +31,23 @@ def hidden() -> Tensor:
     return torch.randn(3, 3, D)
 
 
+def scores_of(head: PointerHead, hidden: Tensor, copyable: Copyable, target: Tensor = TARGET) -> Tensor:
+    """The head's scores when what was read before each target token is the target token before it."""
+    scores: Tensor = head(hidden, copyable, copyable.runs(inputs_of(target)))
+    return scores
+
+
+def inputs_of(target: Tensor) -> Tensor:
+    return torch.cat([torch.full_like(target[:, :1], 2), target[:, :-1]], 1)
+
+
 def test_a_head_projects_and_its_loss_is_the_cross_entropy_of_that(hidden: Tensor) -> None:
     torch.manual_seed(0)
     plain = Head(D, V, tied=None)
-    scores = plain(hidden, None)
+    scores = plain(hidden, None, None)
     torch.testing.assert_close(scores, hidden @ plain.weight.T + plain.bias)
     real = TARGET != 0
-    loss = plain.loss(hidden, TARGET, real, None, label_smoothing=0.1)
+    loss = plain.loss(hidden, TARGET, real, None, None, label_smoothing=0.1)
     wanted = nn.functional.cross_entropy(scores[real], TARGET[real], label_smoothing=0.1)
     torch.testing.assert_close(loss.total, wanted)
     assert loss.tokens == 7
@@ -48,20 +59,21 @@ def test_a_tied_head_has_no_matrix_of_its_own() -> None:
 
 
 def test_a_mixture_is_a_distribution(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
-    total = head(hidden, head.open(memory)).exp().sum(-1)
+    total = scores_of(head, hidden, head.open(memory)).exp().sum(-1)
     torch.testing.assert_close(total, torch.ones(3, 3))
 
 
 def test_only_tokens_of_the_memory_are_copied(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
     nn.init.constant_(head.gate.bias, -200.0)  # never write
-    probability = head(hidden, head.open(memory)).exp()
+    probability = scores_of(head, hidden, head.open(memory)).exp()
     for row, tokens in enumerate([{5, 7, 3}, {6, 3}]):
         assert {v for v in range(V) if (probability[row, :, v] > 1e-20).all()} == tokens
         assert {v for v in range(V) if (probability[row, :, v] > 1e-20).any()} == tokens
 
 
 def test_the_mixture_is_the_equation(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
-    got = head(hidden, head.open(memory)).exp()
+    nn.init.normal_(head.run_gate)
+    got = scores_of(head, hidden, head.open(memory)).exp()
     for b in range(2):
         real = memory.mask[b]
         own = memory.states[b, real]
@@ -69,8 +81,10 @@ def test_the_mixture_is_the_equation(head: PointerHead, memory: Memory, hidden: 
         keys = head.key(own) + head.before(before)
         for q in range(3):
             h = hidden[b, q]
-            alpha = (head.query(h) @ keys.T / D**0.5).softmax(0)
-            g = torch.sigmoid(head.gate(h))
+            # What was read last is the token before the target's: 5 is copied from two places, 6 from one.
+            runs = torch.tensor([int(q > 0 and x == TARGET[b, q - 1]) for x in [0, *TOKENS[b, real].tolist()[:-1]]])
+            alpha = (head.query(h) @ keys.T / D**0.5 + head.run_score[runs]).softmax(0)
+            g = torch.sigmoid(head.gate(h) + head.gate_of_copied(alpha @ own) - head.run_gate[runs.max()])
             wanted = g * (head.weight @ h + head.bias).softmax(0)
             for share, token in zip(alpha, TOKENS[b, real], strict=True):
                 wanted[token] += (1 - g[0]) * share
@@ -79,15 +93,15 @@ def test_the_mixture_is_the_equation(head: PointerHead, memory: Memory, hidden: 
 
 def test_an_empty_memory_leaves_what_is_written(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
     wanted = (hidden[2] @ head.weight.T + head.bias).log_softmax(-1)
-    torch.testing.assert_close(head(hidden, head.open(memory))[2], wanted)
+    torch.testing.assert_close(scores_of(head, hidden, head.open(memory))[2], wanted)
     no_positions = Memory(torch.zeros(3, 0, M), TOKENS[:, :0] != 0, tokens=TOKENS[:, :0])
-    torch.testing.assert_close(head(hidden, head.open(no_positions))[2], wanted)
+    torch.testing.assert_close(scores_of(head, hidden, head.open(no_positions))[2], wanted)
 
 
 def test_the_loss_is_of_the_distribution_that_search_sees(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
     copyable, real = head.open(memory), TARGET != 0
-    loss = head.loss(hidden, TARGET, real, copyable, label_smoothing=0.0)
-    nll = -head(hidden, copyable).gather(2, TARGET[:, :, None])[:, :, 0][real]
+    loss = head.loss(hidden, TARGET, real, copyable, copyable.runs(inputs_of(TARGET)), label_smoothing=0.0)
+    nll = -scores_of(head, hidden, copyable).gather(2, TARGET[:, :, None])[:, :, 0][real]
     torch.testing.assert_close(loss.total, nll.mean())
     assert loss.nll == pytest.approx(nll.sum().item(), rel=1e-5)  # float32
     assert loss.tokens == 7
@@ -103,8 +117,8 @@ def test_a_key_sees_the_position_before_but_not_another_passage(head: PointerHea
 
 def test_what_a_head_keeps_can_be_selected(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
     rows = torch.tensor([1, 0, 1])
-    got = head(hidden[rows], head.open(memory).select(rows))
-    torch.testing.assert_close(got, head(hidden, head.open(memory))[rows])
+    got = scores_of(head, hidden[rows], head.open(memory).select(rows), TARGET[rows])
+    torch.testing.assert_close(got, scores_of(head, hidden, head.open(memory))[rows])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,26 @@ class Batch:
     source: Tensor
     target: Tensor
     passages: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a network carries of the target so far: the decoder's state, and the runs of a head that copies."""
+
+    decoder: Any
+    runs: Tensor | None
+
+    def select(self, rows: Tensor) -> Written:
+        """What is carried of these rows."""
+        runs = None if self.runs is None else self.runs.index_select(0, rows)
+        return Written(self.decoder.select(rows), runs)
+
+    def reorder(self, parents_BK: Tensor) -> Written:
+        """Beams that go on from their parents."""
+        runs = self.runs
+        if runs is not None:
+            runs = runs.gather(1, parents_BK[:, :, None].expand(-1, -1, runs.shape[2]))
+        return Written(self.decoder.reorder(parents_BK), runs)
 
 
 class Network(nn.Module):
@@ -91,32 +112,46 @@ class Network(nn.Module):
 
     def decode(self, target_BT: Tensor, link: OpenLink) -> Tensor:
         """Hidden states (B, T, D) from which each target token is predicted."""
-        bos = torch.full_like(target_BT[:, :1], BOS)
-        hidden: Tensor = self.decoder(self._embed(self.target_embedding, torch.cat([bos, target_BT[:, :-1]], 1)), link)
+        hidden: Tensor = self.decoder(self._embed(self.target_embedding, _inputs(target_BT)), link)
         return hidden
 
     def forward(self, batch: Batch) -> Tensor:
         """Unnormalised log-probabilities (B, T, V) of every target position."""
-        link = self.open(self.encode(batch.source, batch.passages))
-        scores: Tensor = self.head(self.decode(batch.target, link), link.copyable)
-        return scores
+        return self._scores(batch.target, self.open(self.encode(batch.source, batch.passages)))
 
     def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
         """What training minimises; see `Head.loss`."""
         link = self.open(self.encode(batch.source, batch.passages))
-        hidden = self.decode(batch.target, link)
-        return self.head.loss(hidden, batch.target, real(batch.target), link.copyable, label_smoothing=label_smoothing)
+        return self.head.loss(
+            self.decode(batch.target, link),
+            batch.target,
+            real(batch.target),
+            link.copyable,
+            _runs(batch.target, link),
+            label_smoothing=label_smoothing,
+        )
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""
-        link = self.open(memory)
-        log_probability = self.head(self.decode(target_BT, link), link.copyable).float().log_softmax(-1)
+        log_probability = self._scores(target_BT, self.open(memory)).float().log_softmax(-1)
         return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
 
-    def step(self, tokens_BK: Tensor, link: OpenLink, state: object) -> tuple[Tensor, object]:
-        """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and the decoder's state after them."""
-        hidden, after = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, state)
-        return self.head(hidden, link.copyable).float(), after
+    def start(self, link: OpenLink) -> Written:
+        """What is carried before the first token: one beam a row."""
+        return Written(self.decoder.start(link), link.copyable.no_runs() if link.copyable else None)
+
+    def step(self, tokens_BK: Tensor, link: OpenLink, written: Written) -> tuple[Tensor, Written]:
+        """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and what is carried after them."""
+        hidden, state = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
+        runs = None
+        if link.copyable is not None:
+            assert written.runs is not None
+            runs = link.copyable.follow(tokens_BK, written.runs)
+        return self.head(hidden, link.copyable, runs).float(), Written(state, runs)
+
+    def _scores(self, target_BT: Tensor, link: OpenLink) -> Tensor:
+        scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _runs(target_BT, link))
+        return scores
 
     def _encode(self, tokens_BS: Tensor, segment: int) -> Memory:
         vectors = self._embed(self.source_embedding, tokens_BS)
@@ -129,3 +164,12 @@ class Network(nn.Module):
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         vectors: Tensor = embedding(tokens)
         return vectors * math.sqrt(embedding.embedding_dim)
+
+
+def _inputs(target_BT: Tensor) -> Tensor:
+    """What the decoder has read when it writes each target token."""
+    return torch.cat([torch.full_like(target_BT[:, :1], BOS), target_BT[:, :-1]], 1)
+
+
+def _runs(target_BT: Tensor, link: OpenLink) -> Tensor | None:
+    return link.copyable.runs(_inputs(target_BT)) if link.copyable else None

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
 from endash.memory import Memory
-from endash.network import Network
+from endash.network import Network, Written
 from endash.parts.contracts import OpenLink
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """What search carries: the decoder's state (a `DecoderState`), and the open link it reads through."""
+    """What search carries: what the network does of the target so far, and the open link it reads through."""
 
     link: OpenLink
-    state: Any
+    written: Written
 
     def select(self, rows: Tensor) -> SearchState:
         """The state of these rows."""
-        return SearchState(self.link.select(rows), self.state.select(rows))
+        return SearchState(self.link.select(rows), self.written.select(rows))
 
     def reorder(self, parents_BK: Tensor) -> SearchState:
         """Beams that go on from their parents; the link stays as it is."""
-        return replace(self, state=self.state.reorder(parents_BK))
+        return replace(self, written=self.written.reorder(parents_BK))
 
 
 class NetworkStepper:
@@ -38,9 +37,9 @@ class NetworkStepper:
     def start(self) -> SearchState:
         """The state before the first token."""
         link = self.network.open(self.memory)
-        return SearchState(link, self.network.decoder.start(link))
+        return SearchState(link, self.network.start(link))
 
     def step(self, tokens_BK: Tensor, state: SearchState) -> tuple[Tensor, SearchState]:
         """Scores (B, K, V) of what follows these tokens, and the state after them."""
-        scores, after = self.network.step(tokens_BK, state.link, state.state)
+        scores, after = self.network.step(tokens_BK, state.link, state.written)
         return scores, SearchState(state.link, after)

@@ -110,9 +110,9 @@ each = pytest.mark.parametrize("combination", [*LEGAL, *VARIANTS], ids=str)
 
 
 def batch() -> Batch:
-    """Three rows of unlike lengths; 3 is the end of a sentence."""
+    """Three rows of unlike lengths; 3 is the end of a sentence, and the first target is in its source."""
     source = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 13, 14, 3, 0, 0]])
-    target = torch.tensor([[20, 21, 3, 0, 0], [22, 23, 24, 25, 3], [26, 3, 0, 0, 0]])
+    target = torch.tensor([[6, 7, 3, 0, 0], [22, 23, 24, 25, 3], [26, 3, 0, 0, 0]])
     return Batch(source, target)
 
 
@@ -125,7 +125,7 @@ def row(of: Batch, number: int) -> Batch:
 def stepped(network: Network, memory: Memory, target: Tensor) -> Tensor:
     """The scores of a target, one token at a time."""
     link = network.open(memory)
-    state = network.decoder.start(link)
+    state = network.start(link)
     inputs = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], dim=1)
     scores = []
     for t in range(target.shape[1]):
@@ -184,7 +184,7 @@ def test_beams_go_their_own_ways(combination: Combination) -> None:
     link = network.open(memory)
     paths = torch.tensor([[20, 21, 22], [20, 23, 24]])
     with torch.no_grad():
-        state = network.decoder.start(link)
+        state = network.start(link)
         _, state = network.step(torch.full((3, 1), BOS), link, state)
         state = state.reorder(torch.zeros(3, 2, dtype=torch.long))
         _, state = network.step(paths[:, 0].expand(3, 2), link, state)
@@ -259,7 +259,7 @@ def test_select_is_as_if_only_those_rows_had_been_there(combination: Combination
         memory = network.encode(one.source)
         link, whole = network.open(memory), stepped(network, memory, one.target)
         torch.testing.assert_close(stepped(network, memory.select(rows), one.target[rows]), whole[rows], **CLOSE)
-        _, state = network.step(torch.full((3, 1), BOS), link, network.decoder.start(link))
+        _, state = network.step(torch.full((3, 1), BOS), link, network.start(link))
         second, _ = network.step(one.target[rows, :1], link.select(rows), state.select(rows))
         torch.testing.assert_close(second[:, 0], whole[rows, 1], **CLOSE)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from endash.config import Config
 from endash.memory import Memory
+from endash.parts.copyable import Copyable
 
 Gift = Literal["states", "summary"]
 Port = Literal["start", "prefix", "read"]
@@ -113,20 +114,6 @@ class Link(nn.Module, ABC):
     def read(self, query_BQD: Tensor, state: Any, layer: int) -> Reading:
         """What each query gets from the memory at the decoder's read number `layer`; all zeros from an empty source."""
         raise TypeError(f"{type(self).__name__} offers no read port")
-
-
-@dataclass(frozen=True)
-class Copyable:
-    """What a head that copies keeps of a memory: `keys` (B, S, D), `tokens` and `mask` (B, S), `bias` (B, 1, S) of scores."""
-
-    keys: Tensor
-    tokens: Tensor
-    mask: Tensor
-    bias: Tensor
-
-    def select(self, rows: Tensor) -> Self:
-        """What is kept of these rows."""
-        return replace(self, **{field.name: getattr(self, field.name).index_select(0, rows) for field in fields(self)})
 
 
 class OpenLink:
