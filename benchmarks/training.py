@@ -213,15 +213,12 @@ def marian_config(make: Any, vocabulary: int) -> Any:
 
 def endash_step(vocabulary: int, *, bf16: bool) -> Step:
     """The step of ``endash train`` (endash/training/loop.py), without schedule, checkpoints and journal."""
-    import numpy as np
-
     from endash.decoders.transformer import TransformerDecoderConfig
     from endash.encoders.transformer import TransformerEncoderConfig
     from endash.heads import HeadConfig
     from endash.links.cross_attention import CrossAttentionConfig
     from endash.network import Batch, Network
     from endash.training.config import TrainingConfig
-    from endash.training.gradient import Gradient
     from endash.training.loop import adamw
     from endash.training.machine import keep_freed_memory, machine_for
 
@@ -239,16 +236,16 @@ def endash_step(vocabulary: int, *, bf16: bool) -> Step:
         source_size=vocabulary,
         target_size=vocabulary,
     ).train()
-    optimizer = adamw(network, config)
-    gradient = Gradient(network, machine_for(config), label_smoothing=config.label_smoothing)
+    optimizer, machine = adamw(network, config), machine_for(config)
 
     def step(source: Tensor, target: Tensor) -> float:
         optimizer.zero_grad()
-        shares = [Batch(source[rows], target[rows]) for rows in gradient.shares(np.arange(len(source)))]
-        losses = gradient.add(shares, targets=int((target != 0).sum()))
+        with machine.autocast():
+            loss = network.loss(Batch(source, target), label_smoothing=config.label_smoothing)
+        loss.total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         optimizer.step()
-        return sum(loss.nll for loss in losses) / sum(loss.tokens for loss in losses)
+        return float(loss.total.detach())
 
     return step
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from endash.network import Batch
 from endash.objectives.cross_entropy import Loss, cross_entropy
-from endash.parts.dropout import Dropout
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
 from endash.training.interruption import Stop
@@ -38,7 +37,7 @@ class TinyNetwork(nn.Module):
         self.output = nn.Linear(8, VOCABULARY, bias=False)
         self.output.weight = self.embedding.weight
         self.register_buffer("seen", torch.zeros(1))
-        self.dropout = Dropout(0.3)
+        self.dropout = nn.Dropout(0.3)
         self.poison = -1
 
     def forward(self, batch: Batch) -> Tensor:

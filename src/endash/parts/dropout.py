@@ -7,16 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from endash.parts.randomness import generator
-
 
 class _Drop(torch.autograd.Function):
     """y = x · keep / share, with one random byte an element deciding what is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, dropped: int) -> Tensor:
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64)
-        words.random_(-(2**63), None, generator=generator())
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = (words.view(torch.uint8)[: x.numel()] >= dropped).view(x.shape)
         ctx.save_for_backward(keep)
         ctx.scale = 256 / (256 - dropped)

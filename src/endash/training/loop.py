@@ -21,7 +21,6 @@ from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
-from endash.training.gradient import Gradient
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.machine import Machine
@@ -68,7 +67,6 @@ class Training:
         self.surroundings, self.progress = surroundings, progress
         self.checkpoints = Checkpoints(folder / "checkpoints", warn=progress.warn)
         self.optimizer = adamw(network, config)
-        self.gradient = Gradient(self.network, machine, label_smoothing=config.label_smoothing)
         self.position = Position()
 
     def run(self, stop: Stop, journal: Journal) -> str:
@@ -120,11 +118,11 @@ class Training:
         self.network.train()
         self.optimizer.zero_grad()
         for rows in group:
-            shares = self.gradient.shares(rows)
-            losses = self.gradient.add([self._batch(share) for share in shares], targets=targets)
-            for share, loss in zip(shares, losses, strict=True):
-                self._check(float(loss.total.detach()), "loss", [share], rate)
-                self.position.window.nll += float(loss.nll)
+            with self.machine.autocast():
+                loss = self.network.loss(self._batch(rows), label_smoothing=self.config.label_smoothing)  # type: ignore[operator]
+            self._check(float(loss.total.detach()), "loss", [rows], rate)
+            (loss.total * (loss.tokens / targets)).backward()
+            self.position.window.nll += float(loss.nll)
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
         self._check(norm, "gradient norm", group, rate)
         self.optimizer.step()

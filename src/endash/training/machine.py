@@ -18,7 +18,7 @@ from endash.training.config import TrainingConfig
 _CPU_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 # Parameters of glibc's mallopt(3).
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,7 @@ def keep_freed_memory() -> bool:
     """Have glibc keep the memory that is freed, for this process, once; True if it does.
 
     As it comes, malloc gives each large tensor back to the kernel when it is freed, and the next one is faulted in anew,
-    page by page, zeroed: up to a third of a training step on a CPU. Kept, the memory stays that of the largest step. All
-    threads draw on one arena: those that glibc would make for further threads cannot be told to keep what they have.
+    page by page, zeroed: up to a third of a training step on a CPU. Kept, the memory stays that of the largest step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -81,6 +80,4 @@ def keep_freed_memory() -> bool:
     # Before glibc 2.35 the threshold could not pass 32 MB; there, mmap is left out for every size.
     at_most = 2**31 - 1
     kept = mallopt(_M_MMAP_THRESHOLD, at_most) or mallopt(_M_MMAP_MAX, 0)
-    return bool(
-        kept and mallopt(_M_TRIM_THRESHOLD, at_most) and mallopt(_M_TOP_PAD, 2**28) and mallopt(_M_ARENA_MAX, 1)
-    )
+    return bool(kept and mallopt(_M_TRIM_THRESHOLD, at_most) and mallopt(_M_TOP_PAD, 2**28))
