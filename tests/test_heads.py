@@ -33,7 +33,7 @@ def hidden() -> Tensor:
 
 def scores_of(head: PointerHead, hidden: Tensor, copyable: Copyable, target: Tensor = TARGET) -> Tensor:
     """The head's scores when what was read before each target token is the target token before it."""
-    scores: Tensor = head(hidden, copyable, copyable.runs(inputs_of(target)))
+    scores: Tensor = head(hidden, copyable, copyable.traces(inputs_of(target)))
     return scores
 
 
@@ -83,7 +83,7 @@ def test_the_mixture_is_the_equation(head: PointerHead, memory: Memory, hidden: 
             h = hidden[b, q]
             # What was read last is the token before the target's: 5 is copied from two places, 6 from one.
             runs = torch.tensor([int(q > 0 and x == TARGET[b, q - 1]) for x in [0, *TOKENS[b, real].tolist()[:-1]]])
-            alpha = (head.query(h) @ keys.T / D**0.5 + head.run_score[runs]).softmax(0)
+            alpha = (head.query(h) @ keys.T / D**0.5 + head.trace_score[runs]).softmax(0)
             g = torch.sigmoid(head.gate(h) + head.gate_of_copied(alpha @ own) - head.run_gate[runs.max()])
             wanted = g * (head.weight @ h + head.bias).softmax(0)
             for share, token in zip(alpha, TOKENS[b, real], strict=True):
@@ -100,7 +100,7 @@ def test_an_empty_memory_leaves_what_is_written(head: PointerHead, memory: Memor
 
 def test_the_loss_is_of_the_distribution_that_search_sees(head: PointerHead, memory: Memory, hidden: Tensor) -> None:
     copyable, real = head.open(memory), TARGET != 0
-    loss = head.loss(hidden, TARGET, real, copyable, copyable.runs(inputs_of(TARGET)), label_smoothing=0.0)
+    loss = head.loss(hidden, TARGET, real, copyable, copyable.traces(inputs_of(TARGET)), label_smoothing=0.0)
     nll = -scores_of(head, hidden, copyable).gather(2, TARGET[:, :, None])[:, :, 0][real]
     torch.testing.assert_close(loss.total, nll.mean())
     assert loss.nll == pytest.approx(nll.sum().item(), rel=1e-5)  # float32

@@ -1,7 +1,7 @@
 """The head: from hidden states to scores over the vocabulary.
 
 Shapes: B batch, Q queries (T target positions in training, K beams in search), S source, D width, V vocabulary, N tokens.
-`runs_BQS` are those of `Copyable`, None where nothing is copied.
+`traces_BQS` are those of `Copyable`, None where nothing is copied.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from endash.config import Config
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss, mixed_cross_entropy, projected_cross_entropy
-from endash.parts.copyable import LONGEST_RUN, Copyable
+from endash.parts.copyable import LONGEST_RUN, Copyable, run
 from endash.parts.masks import hide, score_bias
 
 
@@ -56,7 +56,7 @@ class Head(nn.Module):
         """What the head keeps of a memory to copy from: nothing."""
         return None
 
-    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None, runs_BQS: Tensor | None) -> Tensor:
+    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor:
         """Unnormalised log-probabilities (B, Q, V)."""
         return nn.functional.linear(hidden_BQD, self.weight, self.bias)
 
@@ -66,7 +66,7 @@ class Head(nn.Module):
         target_BT: Tensor,
         real_BT: Tensor,
         copyable: Copyable | None,
-        runs_BTS: Tensor | None,
+        traces_BTS: Tensor | None,
         *,
         label_smoothing: float,
     ) -> Loss:
@@ -79,12 +79,13 @@ class Head(nn.Module):
 class PointerHead(Head):
     """p(v) = g · softmax(W h + b)_v + (1 - g) · Σ_i α_i [x_i = v] (See et al. 2017, equation 9).
 
-    α = softmax((W_q h) · (W_k m_i + W_b m_{i-1}) / √D + c(r_i)) over the memory's states m_i, whose tokens are x_i; the
-    gate is g = σ(w · h + u · Σ_i α_i m_i - d(max r)). r_i is the run at position i (`Copyable`): how much of what was written
-    last stands right before it, so that a copy goes on where it is, and not behind any token that is like the last one.
+    α = softmax((W_q h) · (W_k m_i + W_b m_{i-1}) / √D + c(t_i)) over the memory's states m_i, whose tokens are x_i; the
+    gate is g = σ(w · h + u · Σ_i α_i m_i - d(max r)). t_i is the trace of position i and r_i the run in it (`Copyable`): how
+    much of what was written last stands right before it, and whether it was copied itself. So a copy goes on where it is,
+    not behind any token that is like the last one, and nothing is copied twice.
 
     Departures: the head has an attention of its own, so that it goes with every link; its keys see the position before
-    their own; and the runs, which cost it nothing to learn: of a translation memory's nearest pairs most is to be copied.
+    their own; and the traces, read off the tokens: of a translation memory's nearest pairs most is to be copied.
     """
 
     def __init__(self, width: int, vocabulary: int, *, tied: nn.Embedding | None, memory_width: int) -> None:
@@ -94,7 +95,8 @@ class PointerHead(Head):
         self.before = nn.Linear(memory_width, width, bias=False)
         self.gate = nn.Linear(width, 1)
         self.gate_of_copied = nn.Linear(memory_width, 1, bias=False)
-        self.run_score = nn.Parameter(torch.arange(1.0 + LONGEST_RUN))
+        runs = torch.arange(1.0 + LONGEST_RUN)
+        self.trace_score = nn.Parameter(torch.cat([1.5 * runs, 1.5 * runs - 2]))
         self.run_gate = nn.Parameter(torch.zeros(1 + LONGEST_RUN))
 
     def start_copying(self) -> None:
@@ -116,11 +118,11 @@ class PointerHead(Head):
             bias=score_bias(memory.mask, keys.dtype)[:, None],
         )
 
-    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None, runs_BQS: Tensor | None) -> Tensor:
+    def forward(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor:
         """Log-probabilities (B, Q, V)."""
         assert copyable is not None
-        assert runs_BQS is not None
-        share, written = self._parts(hidden_BQD, copyable, runs_BQS)
+        assert traces_BQS is not None
+        share, written = self._parts(hidden_BQD, copyable, traces_BQS)
         probability = super().forward(hidden_BQD, None, None).float().softmax(-1) * written
         index = copyable.tokens[:, None].expand_as(share)
         return probability.scatter_add_(2, index, share * (1 - written)).clamp_(min=1e-30).log_()
@@ -131,34 +133,34 @@ class PointerHead(Head):
         target_BT: Tensor,
         real_BT: Tensor,
         copyable: Copyable | None,
-        runs_BTS: Tensor | None,
+        traces_BTS: Tensor | None,
         *,
         label_smoothing: float,
     ) -> Loss:
         """Cross-entropy of the mixture; only the target's own probability of being copied is ever summed."""
         assert copyable is not None
-        assert runs_BTS is not None
-        share, written = self._parts(hidden_BTD, copyable, runs_BTS)
+        assert traces_BTS is not None
+        share, written = self._parts(hidden_BTD, copyable, traces_BTS)
         copied_BT = (share * (copyable.tokens[:, None] == target_BT[:, :, None])).sum(-1)
         scores = super().forward(hidden_BTD[real_BT], None, None)
         return mixed_cross_entropy(
             scores, copied_BT[real_BT], written[real_BT][:, 0], target_BT[real_BT], label_smoothing=label_smoothing
         )
 
-    def _parts(self, hidden_BQD: Tensor, copyable: Copyable, runs_BQS: Tensor) -> tuple[Tensor, Tensor]:
+    def _parts(self, hidden_BQD: Tensor, copyable: Copyable, traces_BQS: Tensor) -> tuple[Tensor, Tensor]:
         """α (B, Q, S) and g (B, Q, 1), in float32; g is 1 where there is nothing to copy."""
         if copyable.tokens.shape[1] == 0:
-            return runs_BQS.float(), torch.ones_like(hidden_BQD[:, :, :1], dtype=torch.float32)
+            return traces_BQS.float(), torch.ones_like(hidden_BQD[:, :, :1], dtype=torch.float32)
         scores = torch.matmul(self.query(hidden_BQD), copyable.keys.transpose(1, 2)) + copyable.bias
-        share = (scores.float() + _look_up(self.run_score, runs_BQS)).softmax(-1) * copyable.mask[:, None]
+        share = (scores.float() + _look_up(self.trace_score, traces_BQS)).softmax(-1) * copyable.mask[:, None]
         copied = self.gate_of_copied(torch.matmul(share.to(copyable.states.dtype), copyable.states))
-        gate = (self.gate(hidden_BQD) + copied).float() - _look_up(self.run_gate, runs_BQS.amax(2, keepdim=True))
+        gate = (self.gate(hidden_BQD) + copied).float() - _look_up(self.run_gate, run(traces_BQS).amax(2, keepdim=True))
         written = torch.sigmoid(gate)
         return share, torch.where(copyable.mask.any(1)[:, None, None], written, torch.ones_like(written))
 
 
-def _look_up(weights: Tensor, runs: Tensor) -> Tensor:
-    return nn.functional.embedding(runs.int(), weights[:, None])[..., 0]
+def _look_up(weights: Tensor, index: Tensor) -> Tensor:
+    return nn.functional.embedding(index.int(), weights[:, None])[..., 0]
 
 
 def _before(memory: Memory, values: Tensor) -> Tensor:

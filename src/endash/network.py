@@ -40,29 +40,29 @@ class Batch:
 
 @dataclass(frozen=True)
 class Written:
-    """What a network carries of the target so far: the decoder's state, and the runs of a head that copies."""
+    """What a network carries of the target so far: the decoder's state, and the traces of a head that copies."""
 
     decoder: Any
-    runs: Tensor | None
+    traces: Tensor | None
 
     def select(self, rows: Tensor) -> Written:
         """What is carried of these rows."""
-        runs = None if self.runs is None else self.runs.index_select(0, rows)
-        return Written(self.decoder.select(rows), runs)
+        traces = None if self.traces is None else self.traces.index_select(0, rows)
+        return Written(self.decoder.select(rows), traces)
 
     def reorder(self, parents_BK: Tensor) -> Written:
         """Beams that go on from their parents."""
-        runs = self.runs
-        if runs is not None:
-            runs = runs.gather(1, parents_BK[:, :, None].expand(-1, -1, runs.shape[2]))
-        return Written(self.decoder.reorder(parents_BK), runs)
+        traces = self.traces
+        if traces is not None:
+            traces = traces.gather(1, parents_BK[:, :, None].expand(-1, -1, traces.shape[2]))
+        return Written(self.decoder.reorder(parents_BK), traces)
 
 
 class Network(nn.Module):
     """An encoder, a link and a decoder between embeddings and a head.
 
     Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
-    the joined sources a position belongs to.
+    the joined sources a position belongs to, and whether its token stands both in the source and in that passage.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Network(nn.Module):
         super().__init__()
         self.source_embedding = nn.Embedding(source_size, encoder.width)
         self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
-        self.segment_embedding = nn.Embedding(1 + passages, encoder.width) if passages else None
+        self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.width) if passages else None
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder)
         tied = None if head.tie == "none" else self.target_embedding
         self.head = (
@@ -103,7 +103,8 @@ class Network(nn.Module):
 
     def encode(self, source_BS: Tensor, passages: tuple[Tensor, ...] = ()) -> Memory:
         """The memory of token ids, its passages joined to it."""
-        memory, *others = (self._encode(tokens, segment) for segment, tokens in enumerate((source_BS, *passages)))
+        sources = (source_BS, *passages)
+        memory, *others = map(self._encode, sources, range(len(sources)), _shared(source_BS, passages))
         return memory.join(*others) if others else memory
 
     def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
@@ -127,7 +128,7 @@ class Network(nn.Module):
             batch.target,
             real(batch.target),
             link.copyable,
-            _runs(batch.target, link),
+            _traces(batch.target, link),
             label_smoothing=label_smoothing,
         )
 
@@ -138,25 +139,25 @@ class Network(nn.Module):
 
     def start(self, link: OpenLink) -> Written:
         """What is carried before the first token: one beam a row."""
-        return Written(self.decoder.start(link), link.copyable.no_runs() if link.copyable else None)
+        return Written(self.decoder.start(link), link.copyable.no_traces() if link.copyable else None)
 
     def step(self, tokens_BK: Tensor, link: OpenLink, written: Written) -> tuple[Tensor, Written]:
         """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and what is carried after them."""
         hidden, state = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
-        runs = None
+        traces = None
         if link.copyable is not None:
-            assert written.runs is not None
-            runs = link.copyable.follow(tokens_BK, written.runs)
-        return self.head(hidden, link.copyable, runs).float(), Written(state, runs)
+            assert written.traces is not None
+            traces = link.copyable.follow(tokens_BK, written.traces)
+        return self.head(hidden, link.copyable, traces).float(), Written(state, traces)
 
     def _scores(self, target_BT: Tensor, link: OpenLink) -> Tensor:
-        scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _runs(target_BT, link))
+        scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _traces(target_BT, link))
         return scores
 
-    def _encode(self, tokens_BS: Tensor, segment: int) -> Memory:
+    def _encode(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
         vectors = self._embed(self.source_embedding, tokens_BS)
         if self.segment_embedding is not None:
-            vectors = vectors + self.segment_embedding.weight[segment]
+            vectors = vectors + self._embed(self.segment_embedding, 2 * segment + shared_BS.int())
         memory: Memory = self.encoder(vectors, real(tokens_BS))
         return Memory(memory.states, memory.mask, memory.summary, memory.layers, tokens_BS)
 
@@ -171,5 +172,14 @@ def _inputs(target_BT: Tensor) -> Tensor:
     return torch.cat([torch.full_like(target_BT[:, :1], BOS), target_BT[:, :-1]], 1)
 
 
-def _runs(target_BT: Tensor, link: OpenLink) -> Tensor | None:
-    return link.copyable.runs(_inputs(target_BT)) if link.copyable else None
+def _traces(target_BT: Tensor, link: OpenLink) -> Tensor | None:
+    return link.copyable.traces(_inputs(target_BT)) if link.copyable else None
+
+
+def _shared(source_BS: Tensor, passages: tuple[Tensor, ...]) -> list[Tensor]:
+    """For the source and each passage (B, S): which tokens of the source stand in a passage, and of a passage in the source."""
+    equal = [source_BS[:, :, None] == passage[:, None] for passage in passages]
+    in_passage = torch.zeros_like(source_BS, dtype=torch.bool)
+    for one in equal:
+        in_passage = in_passage | one.any(2)
+    return [in_passage, *(one.any(1) for one in equal)]

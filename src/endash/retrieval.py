@@ -40,7 +40,7 @@ _HELD = 0.5  # what an n-gram still counts when a pair that was found holds it
 class RetrievalConfig(Config):
     """Section ``[retrieval]`` of a recipe: what a model reads beside a source."""
 
-    passages: int = Field(1, ge=1, le=16)  # the nearest stored pairs, at most so many
+    passages: int = Field(1, ge=1, le=16)  # stored pairs, at most so many
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,13 +293,15 @@ def test_an_empty_source_is_finite_and_says_nothing(combination: Combination) ->
 @each
 def test_an_empty_passage_changes_nothing_and_a_full_one_does(combination: Combination) -> None:
     network, one = combination.build(passages=1), batch()
-    passage = torch.tensor([[15, 4, 16, 3]] * 3)
+    passage = torch.tensor([[15, 4, 16, 17]] * 3)
     with torch.no_grad():
         alone = network(Batch(one.source, one.target, (torch.zeros_like(passage),)))
         torch.testing.assert_close(alone, network(one), **CLOSE)
         joined = network(Batch(one.source, one.target, (passage,)))
         reads = combination.head.pointer or network.open(network.encode(one.source)).reads
         assert torch.allclose(joined, alone) == (not reads)
+        # the source's own positions know which of their tokens a passage holds
+        assert not torch.allclose(network(Batch(one.source, one.target, (one.source,))), alone)
 
 
 @each

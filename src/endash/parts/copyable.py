@@ -9,17 +9,19 @@ import torch
 from torch import Tensor, nn
 
 LONGEST_RUN = 4
+TRACES = 2 * (1 + LONGEST_RUN)
 
 
 @dataclass(frozen=True)
 class Copyable:
-    """What a head that copies keeps of a memory.
+    """What a head that copies keeps of a memory, and what is known of each position from the tokens written so far alone.
 
-    A *run* is how many of the tokens read last stand, in the same order, right before a position: what was just copied from
-    there. It is counted up to `LONGEST_RUN`, over the tokens alone.
+    A position's *run* is how many of the tokens read last stand, in the same order, right before it: what was just copied from
+    there, counted up to `LONGEST_RUN`. A position is *done* once it was itself the end of two or more tokens that were read
+    in a row. Its *trace*, a number below `TRACES`, is the run, and 1 + `LONGEST_RUN` more where it is done.
 
     Attributes:
-        keys: (B, S, D) of its attention.
+        keys: (B, S, D) of the head's attention.
         states: (B, S, D) of the memory.
         tokens: (B, S) what can be copied.
         before: (B, S) the token before each, 0 before the first of a source or passage.
@@ -34,23 +36,25 @@ class Copyable:
     mask: Tensor
     bias: Tensor
 
-    def runs(self, inputs_BT: Tensor) -> Tensor:
-        """(B, T, S): the run at each position after the inputs 0 … t."""
+    def traces(self, inputs_BT: Tensor) -> Tensor:
+        """(B, T, S): the trace of each position after the inputs 0 … t."""
         equal = self._equal(inputs_BT)
         runs, longer = equal.to(torch.uint8), equal
         for _ in range(LONGEST_RUN - 1):
             longer = equal & nn.functional.pad(longer[:, :-1, :-1], (1, 0, 1, 0))
             runs = runs + longer
-        return runs
+        return runs + (1 + LONGEST_RUN) * _just_done(runs).cummax(1).values
 
-    def no_runs(self) -> Tensor:
-        """(B, 1, S): the runs before the first token, of one beam a row."""
+    def no_traces(self) -> Tensor:
+        """(B, 1, S): the traces before the first token, of one beam a row."""
         return torch.zeros_like(self.tokens, dtype=torch.uint8)[:, None]
 
-    def follow(self, tokens_BK: Tensor, runs_BKS: Tensor) -> Tensor:
-        """(B, K, S): the runs after one more token in each beam."""
-        longer = nn.functional.pad(runs_BKS[:, :, :-1], (1, 0)) + 1
-        return longer.clamp(max=LONGEST_RUN) * self._equal(tokens_BK)
+    def follow(self, tokens_BK: Tensor, traces_BKS: Tensor) -> Tensor:
+        """(B, K, S): the traces after one more token in each beam."""
+        longer = nn.functional.pad(run(traces_BKS)[:, :, :-1], (1, 0)) + 1
+        runs = longer.clamp(max=LONGEST_RUN) * self._equal(tokens_BK)
+        done = torch.maximum(traces_BKS // (1 + LONGEST_RUN), _just_done(runs))
+        return runs + (1 + LONGEST_RUN) * done
 
     def select(self, rows: Tensor) -> Self:
         """What is kept of these rows."""
@@ -58,3 +62,13 @@ class Copyable:
 
     def _equal(self, tokens_BQ: Tensor) -> Tensor:
         return (tokens_BQ[:, :, None] == self.before[:, None]) & (self.before != 0)[:, None]
+
+
+def run(traces: Tensor) -> Tensor:
+    """The run of each trace."""
+    return traces % (1 + LONGEST_RUN)
+
+
+def _just_done(runs_BQS: Tensor) -> Tensor:
+    """1 where the next position's run says that this one was just read, and the one before it before."""
+    return nn.functional.pad(runs_BQS[:, :, 1:] >= 2, (0, 1)).to(torch.uint8)
