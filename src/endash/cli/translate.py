@@ -77,6 +77,8 @@ def _translate_lines(model: Model, args: Namespace, changes: dict[str, Any]) -> 
 
 
 def _lines(found: list[list[Hypothesis]], args: Namespace, *, first: int) -> Iterator[str]:
+    from endash.evaluation.alignment import pharaoh
+
     for number, hypotheses in enumerate(found, start=first):
         best = hypotheses[0]
         if args.n_best:
@@ -85,8 +87,3 @@ def _lines(found: list[list[Hypothesis]], args: Namespace, *, first: int) -> Ite
             yield f"{one_line(best.text)}\t{pharaoh(best.alignment)}"
         else:
             yield one_line(best.text)
-
-
-def pharaoh(alignment: Any) -> str:
-    """Alignment links as ``0-0 1-2``."""
-    return " ".join(f"{source}-{target}" for source, target in alignment)
