@@ -127,6 +127,11 @@ class PointerHead(Head):
         index = copyable.tokens[:, None].expand_as(share)
         return probability.scatter_add_(2, index, share * (1 - written)).clamp_(min=1e-30).log_()
 
+    def copied(self, hidden_BQD: Tensor, copyable: Copyable, traces_BQS: Tensor) -> Tensor:
+        """(B, Q, S): the probability (1 - g) · α that what is written is a copy of each position."""
+        share, written = self._parts(hidden_BQD, copyable, traces_BQS)
+        return share * (1 - written)
+
     def loss(
         self,
         hidden_BTD: Tensor,

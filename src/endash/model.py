@@ -290,6 +290,15 @@ class Model:
         return torch.cat([seen[layer] for layer in sorted(seen)]) if seen else None
 
     @torch.no_grad()
+    def copied(self, memory: Memory, tokens: Sequence[int]) -> Tensor | None:
+        """(T + 1, S): how probable it is that each target token of a one-row memory is a copy of each position, the end last.
+
+        None for a model without a pointer.
+        """
+        copied = self.network.copied(memory, self._tensor([[*tokens, EOS]]))
+        return None if copied is None else copied[0]
+
+    @torch.no_grad()
     def token_scores(self, memory: Memory, tokens: Sequence[int]) -> list[float]:
         """log p of each target token of a one-row memory and of the end of sentence after them."""
         scores: list[float] = self.network.score(memory, self._tensor([[*tokens, EOS]]))[0].tolist()

@@ -137,6 +137,14 @@ class Network(nn.Module):
         log_probability = self._scores(target_BT, self.open(memory)).float().log_softmax(-1)
         return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
 
+    def copied(self, memory: Memory, target_BT: Tensor) -> Tensor | None:
+        """(B, T, S): the probability that each target token is a copy of each position; None for a head that copies nothing."""
+        if not isinstance(self.head, PointerHead):
+            return None
+        link = self.open(memory)
+        assert link.copyable is not None
+        return self.head.copied(self.decode(target_BT, link), link.copyable, link.copyable.traces(_inputs(target_BT)))
+
     def start(self, link: OpenLink) -> Written:
         """What is carried before the first token: one beam a row."""
         return Written(self.decoder.start(link), link.copyable.no_traces() if link.copyable else None)

@@ -43,6 +43,8 @@ def test_tokens_are_shown_as_they_read():
         ({"weights": np.zeros((2, 3, 5, 4))}, r"weights is \(5, 4\) where \(4, 5\) is needed"),
         ({"weights": np.zeros((4, 5))}, r"weights is \(2,\) where \(4,\) is needed: dimensions \(layers, heads"),
         ({"similarity": np.zeros((4, 5))}, r"similarity is \(4, 5\) where \(5, 5\) is needed"),
+        ({"copied": np.zeros((5, 4))}, r"copied is \(5, 4\) where \(4, 5\) is needed"),
+        ({"copied": np.full((4, 5), np.inf)}, "copied holds a number that is not finite"),
         ({"segments": (0, 0)}, r"segments is \(2,\) where \(5,\) is needed: one for each source token"),
         ({"token_scores": (0.0,)}, r"token_scores is \(1,\) where \(4,\) is needed: one for each target token"),
         ({"segments": (0, 0, 1, 1, 2), "passages": ("one",)}, r"1 passages for segments \[0, 1, 2\]"),

@@ -53,6 +53,17 @@ def test_a_look_is_what_the_model_does(passages: int) -> None:
     assert (look.link, look.model) == ("cross-attention", "tiny")
 
 
+def test_a_look_shows_what_was_copied() -> None:
+    model = build("head={pointer=true}", "retrieval={passages=1}")
+    look = look_at(model, TEXT)
+    assert look.copied is not None
+    assert look.copied.shape == (len(look.target_tokens), len(look.source_tokens))
+    assert (look.copied >= 0).all()
+    assert (look.copied.sum(-1) < 1).all()
+    assert (look.copied.sum(-1) > 0).all()
+    assert look_at(build(), TEXT).copied is None
+
+
 def test_a_link_that_reads_nothing_has_no_weights() -> None:
     look = look_at(build(*STATE), TEXT)
     assert look.weights.shape == (0, 0, len(look.target_tokens), len(look.source_tokens))

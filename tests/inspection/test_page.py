@@ -65,6 +65,15 @@ def test_the_page_holds_all_there_is_to_see(make_look):
     assert (data["score"], data["link"], data["model"]) == (look.score, look.link, look.model)
 
 
+def test_the_page_shows_copies_of_a_model_that_copies(make_look):
+    copied = np.linspace(0, 0.2, 20).reshape(4, 5)
+    data = Reader(page(make_look(copied=copied))).data
+    np.testing.assert_allclose(
+        np.array(data["copied"]).reshape(4, 5) / data["scale"], copied, atol=0.5 / data["scale"] + 1e-9
+    )
+    assert Reader(page(make_look())).data["copied"] is None
+
+
 def test_the_page_is_self_contained(make_look):
     text = page(make_look())
     assert not re.search(r"https?:|//[a-z]|url\(|@import|\b(src|href)\s*=", text)

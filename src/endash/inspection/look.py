@@ -23,7 +23,8 @@ class Look:
     """What a model did with one source.
 
     `weights` (L, H, T, S) are the link's, (0, 0, T, S) for a link that has none; `similarity` (S, S) is the cosine of each two
-    memory states. `segments` says which part of the memory a position comes from: 0 is the source, 1, 2, … are joined
+    memory states. `copied` (T, S) is the probability that a token is a copy of each position, None for a model that copies nothing.
+    `segments` says which part of the memory a position comes from: 0 is the source, 1, 2, … are joined
     passages, such as a translation-memory match, labelled by `passages`. `score` and `token_scores` (T) are log-probabilities.
     Arrays may be given as nested lists. Raises EndashError if the parts do not fit together.
     """
@@ -40,9 +41,11 @@ class Look:
     link: str
     model: str
     passages: tuple[str, ...] = ()
+    copied: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name in ("weights", "similarity"):
+        tables = ("weights", "similarity") if self.copied is None else ("weights", "similarity", "copied")
+        for name in tables:
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
         sources, targets = len(self.source_tokens), len(self.target_tokens)
         if not sources or not targets:
@@ -52,13 +55,15 @@ class Look:
         _fit("weights", self.weights.shape[-2:], (targets, sources), "(…, target, source)")
         _fit("weights", (self.weights.ndim,), (4,), "dimensions (layers, heads, target, source)")
         _fit("similarity", self.similarity.shape, (sources, sources), "(source, source)")
+        if self.copied is not None:
+            _fit("copied", self.copied.shape, (targets, sources), "(target, source)")
         _fit("segments", (len(self.segments),), (sources,), "one for each source token")
         _fit("token_scores", (len(self.token_scores),), (targets,), "one for each target token")
         if min(self.segments) < 0 or (self.passages and len(self.passages) != max(self.segments)):
             raise EndashError(
                 f"{len(self.passages)} passages for segments {sorted(set(self.segments))}: 0 is the source, 1, 2, … need a label each"
             )
-        for name in ("weights", "similarity", "score", "token_scores"):
+        for name in (*tables, "score", "token_scores"):
             if not np.isfinite(getattr(self, name)).all():
                 raise EndashError(f"{name} holds a number that is not finite: the model that wrote it is broken")
 

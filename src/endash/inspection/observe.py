@@ -28,7 +28,7 @@ def look_at(model: Model, text: str) -> Look:
     where = memory.mask[0]
     segments = memory.segments if memory.segments is not None else torch.zeros_like(memory.mask, dtype=torch.long)
     states = torch.nn.functional.normalize(memory.states[0, where].float(), dim=-1)
-    scores = model.token_scores(memory, best.tokens)
+    scores, copied = model.token_scores(memory, best.tokens), model.copied(memory, best.tokens)
     assert memory.tokens is not None
     return Look(
         source=text,
@@ -38,6 +38,7 @@ def look_at(model: Model, text: str) -> Look:
         weights=torch.zeros(0, 0, len(tokens), len(states)).numpy() if weights is None else weights[..., where].numpy(),
         similarity=(states @ states.T).numpy(),
         segments=tuple(segments[0, where].tolist()),
+        copied=None if copied is None else copied[:, where].numpy(),
         score=math.fsum(scores),
         token_scores=tuple(scores),
         link=kind_of(model.recipe.link),

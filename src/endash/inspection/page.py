@@ -60,6 +60,7 @@ def page_data(look: Look) -> dict[str, Any]:
         "heads": look.heads,
         "weights": [[_whole(table) for table in layer] for layer in look.weights] if look.layers else [],
         "similarity": _whole(look.similarity),
+        "copied": None if look.copied is None else _whole(look.copied),
     }
 
 

@@ -93,6 +93,14 @@ function thumb(layer, head, cell) {
   return button;
 }
 
+function copies() {
+  if (!look.copied) return byId("copies").remove();
+  const map = new HeatMap(byId("copies-map"), {
+    rows: sides.target, columns: sides.source, tell: "copies", name: "Heat map of the copies: target tokens down, source tokens across",
+  });
+  map.show((t, s) => look.copied[t * S + s] / look.scale, 0, 1);
+}
+
 function certainty() {
   const tokens = make("div", { class: "tokens", dir: "auto" });
   look.targetTokens.forEach((token, t) => {
@@ -137,6 +145,7 @@ if (look.layers) {
   for (const id of ["alignment", "weights"]) byId(id).remove();
   byId("facts").after(make("p", { class: "note" }, `A link of kind ${look.link} has no weights: the decoder reads the memory once, as a whole.`));
 }
+copies();
 certainty();
 similarity();
 printing();
