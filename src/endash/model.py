@@ -21,7 +21,7 @@ from endash.combination import kind_of
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.pieces import append, pieces
-from endash.decoding.processors import BanTokens, Processor, SlotConstraint
+from endash.decoding.processors import BanTokens, NoRepeat, Processor, SlotConstraint
 from endash.decoding.search import search
 from endash.errors import MemoryMismatchError, ModelError, TextError
 from endash.evaluation.alignment import align_words
@@ -243,7 +243,7 @@ class Model:
             bos=BOS,
             eos=EOS,
             max_lengths_B=torch.tensor(lengths, dtype=torch.long, device=self.device),
-            processors=self._processors(own),
+            processors=self._processors(own, config),
             rows=rows,
         )
 
@@ -313,10 +313,14 @@ class Model:
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
 
-    def _processors(self, sources: list[list[int]]) -> list[Processor]:
-        """What may be written: no special tokens, and the slots of each source just as often as they stand in it."""
+    def _processors(self, sources: list[list[int]], config: DecodingConfig) -> list[Processor]:
+        """What may be written: no special tokens, no repetition, and the slots of each source as often as they stand in it."""
         processors: list[Processor] = [BanTokens([PAD, UNK, BOS, SEP], self.device)]
-        if slots := self.codec.target.slots:
+        slots = self.codec.target.slots
+        if config.no_repeat is not None:
+            spared = range(FIRST_SLOT, FIRST_SLOT + slots)
+            processors.append(NoRepeat.of(len(sources), length=config.no_repeat, spared=spared, device=self.device))
+        if slots:
             required = [list(self.codec.required_slots(tokens).elements()) for tokens in sources]
             processors.append(SlotConstraint.of(required, first=FIRST_SLOT, count=slots, eos=EOS, device=self.device))
         return processors

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toy import BOS, EOS, PAD, Toy, exhaustive
 
 from endash.decoding.config import DecodingConfig
-from endash.decoding.processors import BanTokens, MinLength, Processor, SlotConstraint
+from endash.decoding.processors import BanTokens, MinLength, NoRepeat, Processor, Progress, SlotConstraint
 from endash.decoding.search import search
 from endash.errors import ModelError
 
@@ -84,3 +84,29 @@ def test_a_token_that_is_no_slot_is_refused() -> None:
 def test_processors_that_ban_everything_are_refused(config: DecodingConfig) -> None:
     with pytest.raises(ModelError, match="row 0: the processors ban every token"):
         run(Toy.random(2, 9), config, [3, 3], BanTokens(range(9)))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), length=st.integers(2, 3))
+def test_no_stretch_is_written_twice(config: DecodingConfig, seed: int, length: int) -> None:
+    toy = Toy.random(4, 6, seed)
+    rule = NoRepeat.of(4, length=length, spared=range(0))
+    for hypotheses in run(toy, config, [14, 3, 9, 14], BanTokens([PAD, BOS]), rule):
+        for found in hypotheses:
+            stretches = list(zip(*(found.tokens[start:] for start in range(length)), strict=False))
+            assert len(stretches) == len(set(stretches))
+
+
+def test_spared_tokens_may_be_written_again() -> None:
+    rule = NoRepeat(2, range(5, 6), torch.tensor([[[4, 5, 4], [4, 7, 4], [4, 6, 7]]]))
+    scores = rule(torch.zeros(1, 3, 8), Progress(3, torch.tensor([4])))
+    assert (scores == 0).logical_not().nonzero().tolist() == [[0, 1, 7]]
+
+
+def test_a_rule_against_repetition_follows_its_beams() -> None:
+    rule = NoRepeat.of(2, length=2, spared=range(0))
+    rule = rule.advance(torch.zeros(2, 2, dtype=torch.int64), torch.tensor([[4, 5], [6, 7]]))
+    rule = rule.advance(torch.tensor([[1, 0], [1, 1]]), torch.tensor([[1, 2], [3, 4]]))
+    assert rule.written.tolist() == [[[5, 1], [4, 2]], [[7, 3], [7, 4]]]
+    assert rule.select(torch.tensor([1])).written.tolist() == [[[7, 3], [7, 4]]]

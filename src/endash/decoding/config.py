@@ -28,6 +28,9 @@ class DecodingConfig(Config):
     max_extra: Annotated[
         int, Field(ge=1, description="target tokens allowed beyond that, end of sentence included")
     ] = 10
+    no_repeat: Annotated[
+        int | None, Field(ge=2, description="so many target tokens in a row are written once only")
+    ] = None
     batch_tokens: Annotated[int, Field(ge=1, description="source tokens decoded at once, padding included")] = 2048
 
     beam: Annotated[int, Field(ge=1, description="beams of a source; 1 is greedy search")] = 5

@@ -90,6 +90,42 @@ class MinLength(Stateless):
 
 
 @dataclass(frozen=True, slots=True)
+class NoRepeat:
+    """Writes no `length` tokens in a row a second time; the `spared` tokens may always be written."""
+
+    length: int
+    spared: range
+    written: Tensor  # (B, K, T)
+
+    @classmethod
+    def of(cls, rows: int, *, length: int, spared: range, device: torch.device | str = "cpu") -> NoRepeat:
+        """Before the first token of so many rows. `length` is 2 or more."""
+        return cls(length, spared, torch.zeros(rows, 1, 0, dtype=torch.int64, device=device))
+
+    def __call__(self, scores_BKV: Tensor, progress: Progress, /) -> Tensor:
+        """The scores with every token at -inf that would end such a repetition."""
+        if self.written.shape[2] < self.length:
+            return scores_BKV
+        stretches_BKTN = self.written.unfold(2, self.length, 1)
+        last_BKN = self.written[:, :, 1 - self.length :]
+        again_BKT = (stretches_BKTN[..., :-1] == last_BKN[:, :, None]).all(-1)
+        ends_BKT = stretches_BKTN[..., -1]
+        again_BKT &= (ends_BKT < self.spared.start) | (ends_BKT >= self.spared.stop)
+        rows, beams, _ = again_BKT.nonzero(as_tuple=True)
+        scores_BKV[rows, beams, ends_BKT[again_BKT]] = NEVER
+        return scores_BKV
+
+    def select(self, rows: Tensor, /) -> NoRepeat:
+        """The rule for these rows alone."""
+        return replace(self, written=self.written[rows])
+
+    def advance(self, parents_BK: Tensor, tokens_BK: Tensor, /) -> NoRepeat:
+        """The rule after these tokens."""
+        before = self.written.gather(1, parents_BK[..., None].expand(-1, -1, self.written.shape[2]))
+        return replace(self, written=torch.cat([before, tokens_BK[..., None]], dim=2))
+
+
+@dataclass(frozen=True, slots=True)
 class SlotConstraint:
     """Writes exactly the slots of the source: each as often as it is there, and no other.
 
