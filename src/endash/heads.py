@@ -82,7 +82,7 @@ class PointerHead(Head):
     α = softmax((W_q h) · (W_k m_i + W_b m_{i-1}) / √D + c(t_i)) over the memory's states m_i, whose tokens are x_i; the
     gate is g = σ(w · h + u · Σ_i α_i m_i - d(max r)). t_i is the trace of position i and r_i the run in it (`Copyable`): how
     much of what was written last stands right before it, and whether it was copied itself. So a copy goes on where it is,
-    not behind any token that is like the last one, and nothing is copied twice.
+    not behind any token that is like the last one, and what was copied already weighs less.
 
     Departures: the head has an attention of its own, so that it goes with every link; its keys see the position before
     their own; and the traces, read off the tokens: of a translation memory's nearest pairs most is to be copied.
@@ -95,7 +95,7 @@ class PointerHead(Head):
         self.before = nn.Linear(memory_width, width, bias=False)
         self.gate = nn.Linear(width, 1)
         self.gate_of_copied = nn.Linear(memory_width, 1, bias=False)
-        runs = torch.arange(1.0 + LONGEST_RUN)
+        runs = torch.arange(1.0 + LONGEST_RUN)  # to begin with, e^1.5 times likelier for each token, e^-2 where done
         self.trace_score = nn.Parameter(torch.cat([1.5 * runs, 1.5 * runs - 2]))
         self.run_gate = nn.Parameter(torch.zeros(1 + LONGEST_RUN))
 

@@ -6,7 +6,7 @@ Buckley 1988) and the *square root* of the inverse document frequency: on interf
 
 Of several pairs each is nearest to the text with those n-grams halved that an earlier one holds: the second brings words that
 the first does not have. Of the words of unseen German strings, 48 % stand in the nearest pair's target, 57 % in the two
-nearest ones', and 61 % in two so chosen (interface strings of the demo's corpus). Halving was better than quartering or leaving out.
+nearest ones', and 61 % in two so chosen (interface strings of the demo's corpus, its valid part). Halving was better than quartering or leaving out.
 """
 
 from __future__ import annotations
@@ -101,23 +101,25 @@ class PairIndex:
         _weigh(queries, self._weights)
         left, own = queries.copy(), self._keys.of(texts) if exclude_own else None
         found: list[list[int]] = [[] for _ in texts]
-        for _ in range(count):
+        rows, places = list[int](), list[int]()
+        for rank in range(count):
+            if rank:
+                left.data[_held(left, rows, self._vectors[places])] *= _HELD
             rows, places = self._best(left, own, found)
             for row, place in zip(rows, places, strict=True):
                 found[row].append(place)
-            left.data[_held(left, rows, self._vectors[places])] *= _HELD
-        rows = [row for row, places in enumerate(found) for _ in places]
-        similar = self._similar(queries, rows, [place for places in found for place in places])
+        rows = [row for row, of_row in enumerate(found) for _ in of_row]
+        similar = self._similar(queries, rows, list(chain(*found)))
         neighbours = (
             self._neighbour(place, similarity) for place, similarity in zip(chain(*found), similar, strict=True)
         )
-        return [list(islice(neighbours, len(places))) for places in found]
+        return [list(islice(neighbours, len(of_row))) for of_row in found]
 
     def _best(self, queries: Any, own: list[int] | None, found: list[list[int]]) -> tuple[list[int], list[int]]:
         """The queries for which there is a pair that was not `found` yet, and the place of the nearest for each."""
         import numpy as np
 
-        candidates = self._candidates(queries, _CANDIDATES + len(found[0]), own)
+        candidates = self._candidates(queries, _CANDIDATES + max(map(len, found)), own)
         rows, places = (
             np.repeat(np.arange(len(candidates)), [len(one) for one in candidates]),
             np.concatenate(candidates),

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 LONGEST_RUN = 4
-TRACES = 2 * (1 + LONGEST_RUN)
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Copyable:
 
     A position's *run* is how many of the tokens read last stand, in the same order, right before it: what was just copied from
     there, counted up to `LONGEST_RUN`. A position is *done* once it was itself the end of two or more tokens that were read
-    in a row. Its *trace*, a number below `TRACES`, is the run, and 1 + `LONGEST_RUN` more where it is done.
+    in a row. Its *trace* is one number: the run, and 1 + `LONGEST_RUN` more where it is done.
 
     Attributes:
         keys: (B, S, D) of the head's attention.
