@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from endash.errors import TextError
 from endash.text.codec import Codec, EncodedSource
 from endash.text.config import TextConfig
-from endash.text.tokenizer import EOS, SEP
+from endash.text.tokenizer import EOS, SEP, UNK
 
 A, B, C, D = "{name}", "%s", "<b>", "</b>"
 PARTS = [A, B, C, D, "%1$s", "{{x}}", " ", "door ", "Öffne", "<slot0>", "\u2581", "门", "%%s", "{"]
@@ -33,13 +33,20 @@ def test_targets_use_the_slots_of_their_source(codec: Codec) -> None:
 
 
 def test_a_pair_is_one_passage(codec: Codec, separate: Codec) -> None:
-    passage = codec.encode_pair(f"{A} door {B}", f"Tür {A} {B}", placeholders=(B,))
+    passage = codec.encode_pair(f"door {B}", f"Tür {B}", placeholders=(A, B))
     source, target = passage[: passage.index(SEP)], passage[passage.index(SEP) + 1 : -1]
     assert passage[-1] == EOS
-    assert [codec.source.decode(part, (B,)) for part in (source, target)] == [f"{A} door {B}", f"Tür {A} {B}"]
-    assert (source.count(5), target.count(5)) == (1, 1)
+    assert [codec.source.decode(part, (A, B)) for part in (source, target)] == [f"door {B}", f"Tür {B}"]
+    assert (source.count(6), target.count(6)) == (1, 1)
     passage = separate.encode_pair("door", "Tür", placeholders=())
     assert separate.source.decode(passage) == "doorTür" or separate.source.decode(passage) == "door Tür"
+
+
+def test_a_pair_borrows_the_slots_that_it_leaves_free(codec: Codec) -> None:
+    passage = codec.encode_pair(f"{C} door {B} {D}", f"{B} {{x}} Tür {C}", placeholders=(A, B))
+    slots = [token for token in passage if token == UNK or 5 <= token < 37]
+    assert slots == [5, 6, UNK, 6, UNK, 5]  # C stands where A would; D and {x} are nothing that could be written
+    assert "{" not in codec.source.decode(passage)
 
 
 def test_the_33rd_placeholder_is_spelled(codec: Codec) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -21,7 +21,7 @@ from endash.errors import TextError
 from endash.text.config import TextConfig
 from endash.text.placeholders import cut_at_placeholders
 from endash.text.sentences import split_text
-from endash.text.tokenizer import EOS, FIRST_SLOT, SEP, Tokenizer
+from endash.text.tokenizer import EOS, FIRST_SLOT, SEP, UNK, Tokenizer
 
 _SETTINGS = "text.json"
 
@@ -89,7 +89,9 @@ class Codec:
         """`encode_source` of each text, several times faster than one by one."""
         cuts = [self._cut(text) for text in texts]
         slots = [tuple(dict.fromkeys(cut[1::2]))[: self.source.slots] for cut in cuts]
-        encoded = self.source.encode_parts([_with_slots(cut, known) for cut, known in zip(cuts, slots, strict=True)])
+        encoded = self.source.encode_parts(
+            [_with_slots(cut, _slots(known)) for cut, known in zip(cuts, slots, strict=True)]
+        )
         return [EncodedSource([*tokens, EOS], known) for tokens, known in zip(encoded, slots, strict=True)]
 
     def encode_target(self, text: str, placeholders: Sequence[str]) -> list[int]:
@@ -101,20 +103,27 @@ class Codec:
 
     def encode_targets(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> list[list[int]]:
         """`encode_target` of each text with the placeholders of its source."""
-        encoded = self._encode(self.target, texts, placeholders)
-        return [[*tokens, EOS] for tokens in encoded]
+        slots = (_slots(known[: self.target.slots]) for known in placeholders)
+        cuts = zip(map(self._cut, texts), slots, strict=True)
+        return [[*tokens, EOS] for tokens in self.target.encode_parts([_with_slots(*one) for one in cuts])]
 
     def encode_pair(self, source: str, target: str, *, placeholders: Sequence[str]) -> list[int]:
         """A pair of the translation memory as a passage that an encoder reads: source, sep, target, eos.
 
-        Both are in the source vocabulary. Slots stand for `placeholders`, those of the sentence that is being translated.
+        Both are in the source vocabulary. Slots stand for `placeholders`, those of the sentence that is being translated. Any
+        other placeholder of the pair gets a slot that the pair leaves free, in order, so that ``Hello {user}`` serves for
+        ``Hello {name}``; where none is free it is unk, which no target may hold.
         """
         return self.encode_pairs([(source, target)], [placeholders])[0]
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]], placeholders: Sequence[Sequence[str]]) -> list[list[int]]:
         """`encode_pair` of each pair."""
-        sources = self._encode(self.source, [source for source, _ in pairs], placeholders)
-        targets = self._encode(self.source, [target for _, target in pairs], placeholders)
+        cuts = [(self._cut(source), self._cut(target)) for source, target in pairs]
+        slots = [_lent_slots(*cut, known[: self.source.slots]) for cut, known in zip(cuts, placeholders, strict=True)]
+        sources, targets = (
+            self.source.encode_parts([_with_slots(cut[side], known) for cut, known in zip(cuts, slots, strict=True)])
+            for side in (0, 1)
+        )
         return [[*source, SEP, *target, EOS] for source, target in zip(sources, targets, strict=True)]
 
     def decode_target(self, ids: Iterable[int], placeholders: Sequence[str]) -> str:
@@ -184,21 +193,27 @@ class Codec:
             told.update(hashlib.blake2b(part).digest())
         return told.hexdigest()
 
-    def _encode(
-        self, vocabulary: Tokenizer, texts: Sequence[str], placeholders: Sequence[Sequence[str]]
-    ) -> list[list[int]]:
-        cuts = zip(map(self._cut, texts), placeholders, strict=True)
-        return vocabulary.encode_parts([_with_slots(cut, known[: vocabulary.slots]) for cut, known in cuts])
-
     def _cut(self, text: str) -> list[str]:
         return cut_at_placeholders(text) if self.config.placeholders else [text]
 
 
-def _with_slots(cut: list[str], known: Sequence[str]) -> list[str | int]:
-    """The parts of a text: ordinary text, and the slots of its known placeholders. An unknown one joins its neighbours."""
+def _slots(placeholders: Sequence[str]) -> dict[str, int]:
+    return {placeholder: FIRST_SLOT + number for number, placeholder in enumerate(placeholders)}
+
+
+def _lent_slots(source: list[str], target: list[str], known: Sequence[str]) -> dict[str, int]:
+    """The slots of `known`, and for each other placeholder of a pair, given cut, one that the pair leaves free, or unk."""
+    slots = _slots(known)
+    own = dict.fromkeys([*source[1::2], *target[1::2]])
+    others = [placeholder for placeholder in own if placeholder not in slots]
+    free = [slot for placeholder, slot in slots.items() if placeholder not in own]
+    return {**slots, **dict.fromkeys(others, UNK), **dict(zip(others, free, strict=False))}
+
+
+def _with_slots(cut: list[str], slots: Mapping[str, int]) -> list[str | int]:
+    """The parts of a text: ordinary text, and the slots of its placeholders. One without a slot joins its neighbours."""
     if len(cut) == 1:
         return [cut[0]]
-    slots = {placeholder: FIRST_SLOT + number for number, placeholder in enumerate(known)}
     parts: list[str | int] = []
     text = ""
     for place, piece in enumerate(cut):

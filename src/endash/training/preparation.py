@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from endash.recipe import Recipe
 
 _CHUNK = 1000  # records that are tokenised and looked up together
-_FORMAT = 1  # of the stored examples; another number makes them anew
+_FORMAT = 2  # of the stored examples; another number makes them anew
 
 Say = Callable[[str], None]
 
