@@ -128,7 +128,8 @@ class Memory:
         try:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+                # cloned to lie in memory as fresh tensors do: from an odd address a product sums in another order
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (no mapping)
         except (SafetensorError, OSError) as error:
             raise MemoryMismatchError(
                 f"{path} is not a whole memory file ({error}): encode the sources again"
