@@ -60,6 +60,10 @@ class Head(nn.Module):
         """Unnormalised log-probabilities (B, Q, V)."""
         return nn.functional.linear(hidden_BQD, self.weight, self.bias)
 
+    def copied(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor | None:
+        """(B, Q, S): the probability that what is written is a copy of each position; None where nothing is copied."""
+        return None
+
     def loss(
         self,
         hidden_BTD: Tensor,
@@ -127,8 +131,10 @@ class PointerHead(Head):
         index = copyable.tokens[:, None].expand_as(share)
         return probability.scatter_add_(2, index, share * (1 - written)).clamp_(min=1e-30).log_()
 
-    def copied(self, hidden_BQD: Tensor, copyable: Copyable, traces_BQS: Tensor) -> Tensor:
-        """(B, Q, S): the probability (1 - g) · α that what is written is a copy of each position."""
+    def copied(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor:
+        """(B, Q, S): (1 - g) · α."""
+        assert copyable is not None
+        assert traces_BQS is not None
         share, written = self._parts(hidden_BQD, copyable, traces_BQS)
         return share * (1 - written)
 

@@ -27,7 +27,7 @@ from endash.errors import MemoryMismatchError, ModelError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
-from endash.network import Network
+from endash.network import Network, Watched
 from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.stepper import NetworkStepper
@@ -267,42 +267,21 @@ class Model:
 
     def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:
         """The words of a one-row memory's source and of what was found for it that belong together."""
-        weights = self.weights(memory, found.tokens)
+        weights = self.watch(memory, found.tokens).weights
         if weights is None:
             raise ModelError(
                 f"link.kind = {kind_of(self.recipe.link)!r} reads no source positions, so there is no alignment: "
                 "ask for the text alone"
             )
         source = self._own(memory)[0]
-        mean_TS = weights.mean((0, 1))[: len(found.tokens), : len(source)]
+        mean_TS = weights[0].mean((0, 1))[: len(found.tokens), : len(source)]
         target = self.codec.target.pieces(found.tokens, placeholders)
         return align_words(mean_TS, self.codec.source.pieces(source, placeholders), target)
 
     @torch.no_grad()
-    def weights(self, memory: Memory, tokens: Sequence[int]) -> Tensor | None:
-        """(reads, H, T + 1, S): what each target token of a one-row memory reads, the end of sentence last.
-
-        None for a link that reads no positions.
-        """
-        link = self.network.open(memory, watch=True)
-        self.network.decode(self._tensor([[*tokens, EOS]]), link)
-        seen = link.seen or {}
-        return torch.cat([seen[layer] for layer in sorted(seen)]) if seen else None
-
-    @torch.no_grad()
-    def copied(self, memory: Memory, tokens: Sequence[int]) -> Tensor | None:
-        """(T + 1, S): how probable it is that each target token of a one-row memory is a copy of each position, the end last.
-
-        None for a model without a pointer.
-        """
-        copied = self.network.copied(memory, self._tensor([[*tokens, EOS]]))
-        return None if copied is None else copied[0]
-
-    @torch.no_grad()
-    def token_scores(self, memory: Memory, tokens: Sequence[int]) -> list[float]:
-        """log p of each target token of a one-row memory and of the end of sentence after them."""
-        scores: list[float] = self.network.score(memory, self._tensor([[*tokens, EOS]]))[0].tolist()
-        return scores
+    def watch(self, memory: Memory, tokens: Sequence[int]) -> Watched:
+        """What the network reads, copies and scores while it writes these tokens, and the end after them, to each row."""
+        return self.network.watch(memory, self._tensor([[*tokens, EOS]] * len(memory)))
 
     def _own(self, memory: Memory) -> list[list[int]]:
         """The tokens of each row's own source, without what was joined and without padding."""

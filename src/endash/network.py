@@ -39,6 +39,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """What a network did while it was made to write a target.
+
+    Attributes:
+        scores: (B, T) log-probability of each target token, 0 at padding.
+        weights: (B, reads, H, T, S) what each target token read through the link; None for a link that reads no positions.
+        copied: (B, T, S) the probability that each target token is a copy of each position; None for a head that copies nothing.
+    """
+
+    scores: Tensor
+    weights: Tensor | None
+    copied: Tensor | None
+
+
+@dataclass(frozen=True)
 class Written:
     """What a network carries of the target so far: the decoder's state, and the traces of a head that copies."""
 
@@ -134,16 +149,17 @@ class Network(nn.Module):
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""
-        log_probability = self._scores(target_BT, self.open(memory)).float().log_softmax(-1)
-        return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
+        return _of_target(self._scores(target_BT, self.open(memory)), target_BT)
 
-    def copied(self, memory: Memory, target_BT: Tensor) -> Tensor | None:
-        """(B, T, S): the probability that each target token is a copy of each position; None for a head that copies nothing."""
-        if not isinstance(self.head, PointerHead):
-            return None
-        link = self.open(memory)
-        assert link.copyable is not None
-        return self.head.copied(self.decode(target_BT, link), link.copyable, link.copyable.traces(_inputs(target_BT)))
+    def watch(self, memory: Memory, target_BT: Tensor) -> Watched:
+        """What is read, copied and scored while this target is written."""
+        link = self.open(memory, watch=True)
+        hidden, traces = self.decode(target_BT, link), _traces(target_BT, link)
+        return Watched(
+            scores=_of_target(self.head(hidden, link.copyable, traces), target_BT),
+            weights=torch.stack([link.seen[layer] for layer in sorted(link.seen)], 1) if link.seen else None,
+            copied=self.head.copied(hidden, link.copyable, traces),
+        )
 
     def start(self, link: OpenLink) -> Written:
         """What is carried before the first token: one beam a row."""
@@ -173,6 +189,11 @@ class Network(nn.Module):
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         vectors: Tensor = embedding(tokens)
         return vectors * math.sqrt(embedding.embedding_dim)
+
+
+def _of_target(scores_BTV: Tensor, target_BT: Tensor) -> Tensor:
+    log_probability = scores_BTV.float().log_softmax(-1)
+    return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
 
 
 def _inputs(target_BT: Tensor) -> Tensor:

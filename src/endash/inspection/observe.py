@@ -24,21 +24,22 @@ def look_at(model: Model, text: str) -> Look:
     best = model.search(memory)[0][0]
     placeholders = model.codec.encode_source(text).placeholders
     tokens = [*best.tokens, EOS]
-    weights = model.weights(memory, best.tokens)
+    watched = model.watch(memory, best.tokens)
     where = memory.mask[0]
     segments = memory.segments if memory.segments is not None else torch.zeros_like(memory.mask, dtype=torch.long)
     states = torch.nn.functional.normalize(memory.states[0, where].float(), dim=-1)
-    scores, copied = model.token_scores(memory, best.tokens), model.copied(memory, best.tokens)
+    scores = watched.scores[0].tolist()
+    weights, copied = (None if one is None else one[0, ..., where].numpy() for one in (watched.weights, watched.copied))
     assert memory.tokens is not None
     return Look(
         source=text,
         target=model.codec.decode_target(best.tokens, placeholders),
         source_tokens=tuple(model.codec.source.pieces(memory.tokens[0, where].tolist(), placeholders)),
         target_tokens=tuple(model.codec.target.pieces(tokens, placeholders)),
-        weights=torch.zeros(0, 0, len(tokens), len(states)).numpy() if weights is None else weights[..., where].numpy(),
+        weights=torch.zeros(0, 0, len(tokens), len(states)).numpy() if weights is None else weights,
         similarity=(states @ states.T).numpy(),
         segments=tuple(segments[0, where].tolist()),
-        copied=None if copied is None else copied[:, where].numpy(),
+        copied=copied,
         score=math.fsum(scores),
         token_scores=tuple(scores),
         link=kind_of(model.recipe.link),
