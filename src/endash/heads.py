@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from endash.config import Config
 from endash.memory import Memory
-from endash.objectives.cross_entropy import Loss, mixed_cross_entropy, projected_cross_entropy
+from endash.objectives.cross_entropy import Copies, Loss, projected_cross_entropy
 from endash.parts.copyable import LONGEST_RUN, Copyable, run
 from endash.parts.masks import hide, score_bias
 
@@ -153,9 +153,13 @@ class PointerHead(Head):
         assert traces_BTS is not None
         share, written = self._parts(hidden_BTD, copyable, traces_BTS)
         copied_BT = (share * (copyable.tokens[:, None] == target_BT[:, :, None])).sum(-1)
-        scores = super().forward(hidden_BTD[real_BT], None, None)
-        return mixed_cross_entropy(
-            scores, copied_BT[real_BT], written[real_BT][:, 0], target_BT[real_BT], label_smoothing=label_smoothing
+        return projected_cross_entropy(
+            hidden_BTD[real_BT],
+            self.weight,
+            self.bias,
+            target_BT[real_BT],
+            label_smoothing=label_smoothing,
+            copies=Copies(copied_BT[real_BT], written[real_BT][:, 0]),
         )
 
     def _parts(self, hidden_BQD: Tensor, copyable: Copyable, traces_BQS: Tensor) -> tuple[Tensor, Tensor]:

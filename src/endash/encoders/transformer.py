@@ -15,6 +15,7 @@ from endash.parts.dropout import Dropout
 from endash.parts.feed_forward import Activation, FeedForward
 from endash.parts.masks import hide, score_bias
 from endash.parts.positions import AbsolutePositions, PositionKind
+from endash.parts.precision import for_products
 from endash.parts.residual import NormPlace, Residual
 
 
@@ -64,7 +65,7 @@ class TransformerEncoder(Encoder):
         bias = score_bias(mask_BS, x.dtype)[:, None, None]
         for layer in self.layers:
             x = layer(x, bias)
-        states_BSD = self.norm(x)
+        states_BSD = for_products(self.norm(x))
         return Memory(states_BSD, mask_BS, summary=_mean(states_BSD, mask_BS))
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from endash.parts.dropout import Dropout
+from endash.parts.precision import for_products
 
 NormPlace = Literal["pre", "post"]
 
@@ -24,7 +25,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """`x` (B, T, D) after the sublayer, which maps (B, T, D) to (B, T, D)."""
         if self.place == "pre":
-            added: Tensor = x + self.dropout(sublayer(self.norm(x)))
+            added: Tensor = x + self.dropout(sublayer(for_products(self.norm(x))))
             return added
         normed: Tensor = self.norm(x + self.dropout(sublayer(x)))
         return normed
