@@ -142,7 +142,7 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
             "link.kind=dott",
             "--set link.kind: \"dott\" is unknown: did you mean 'dot'? allowed: additive, cross-attention, ",
         ),
-        ("link={}", "--set link.kind: is missing; allowed: additive, cross-attention, dot, state"),
+        ("link={}", "--set link.kind: is missing; allowed: additive, cross-attention, dot, "),
         ("link=5", '--set link: a table is needed, such as link = { kind = "additive" }'),
         (
             "corpus.train.kind=tvs",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from endash.config import Config
 from endash.decoders import decoders
 from endash.encoders import encoders
 from endash.links import links
-from endash.parts.contracts import Decoder, Encoder, Link, PartConfig
+from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig
 
 
 def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
@@ -18,13 +20,28 @@ def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | Non
     return f"{reason}; links that fit here: {', '.join(legal) or 'none'}"
 
 
-def build(encoder: PartConfig, link: Config, decoder: PartConfig) -> tuple[Encoder, Link, Decoder]:
-    """The three parts, the link with parameters for just the ports that this decoder uses."""
+def matrix() -> dict[tuple[str, str, str], str | None]:
+    """For each encoder, decoder and link, with their default settings, why the three do not fit; None where they do."""
+    return {
+        (encoder, decoder, link): _reason(encoders.config(encoder)(), links.config(link)(), decoders.config(decoder)())  # type: ignore[arg-type]
+        for encoder, decoder, link in product(encoders, decoders, links)
+    }
+
+
+def build(
+    encoder: PartConfig, link: Config, decoder: PartConfig, *, segments: int = 1
+) -> tuple[Encoder, Link, Decoder]:
+    """The three parts, the link with parameters for just the ports that this decoder uses, and for so many joined sources."""
     decoder_class = decoders[decoder.kind]
     ports = links[kind_of(link)].offers & decoder_class.uses
     return (
         encoders.build(encoder),
-        links.build(link, memory_width=encoder.width, shape=decoder_class.shape(decoder), ports=ports),
+        links.build(
+            link,
+            memory=MemoryShape(encoder.width, encoder.depth, segments),
+            shape=decoder_class.shape(decoder),
+            ports=ports,
+        ),
         decoders.build(decoder, reads="read" in ports),
     )
 
@@ -37,11 +54,11 @@ def kind_of(config: Config) -> str:
 def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
     offering, giving, using = links[kind_of(link)], encoders[encoder.kind], decoders[decoder.kind]
     name = f"link.kind = {kind_of(link)!r}"
-    if missing := offering.needs - giving.gives:
+    if missing := offering.needs_of(link) - giving.gives:
         return f"{name} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
     if not offering.offers & using.uses:
         return f"{name} offers the port {_list(offering.offers)}, and decoder.kind = {decoder.kind!r} uses {_list(using.uses)}"
-    return offering.why_not(link, encoder, decoder)
+    return offering.why_not(link, encoder, decoder, reads=using.shape(decoder).reads)
 
 
 def _list(names: frozenset[str]) -> str:

@@ -24,6 +24,15 @@ FORMAT = "endash-memory-1"
 
 
 @dataclass(frozen=True)
+class Latent:
+    """What a variational encoder makes of each source, each (B, Z): the posterior's mean and log-variance, and a sample of it."""
+
+    mean: Tensor
+    log_variance: Tensor
+    sample: Tensor
+
+
+@dataclass(frozen=True)
 class Memory:
     """What an encoder made of B sources. It knows nothing of the decoder that will read it.
 
@@ -32,6 +41,7 @@ class Memory:
         mask: (B, S) boolean, True where a position is real.
         summary: (B, D), one vector a source, where the encoder makes one.
         layers: the states (B, S, D) of each encoder layer, where they were asked for.
+        latent: the posterior of a variational encoder, and the sample that is decoded.
         tokens: (B, S) token ids, 0 at padding; for pictures and for links that copy.
         segments: (B, S), 0 for the source itself, k for the k-th joined memory; None where nothing was joined.
         sources: the text of each row; decoding puts its placeholders back from here.
@@ -42,6 +52,7 @@ class Memory:
     mask: Tensor
     summary: Tensor | None = None
     layers: tuple[Tensor, ...] = ()
+    latent: Latent | None = None
     tokens: Tensor | None = None
     segments: Tensor | None = None
     sources: tuple[str, ...] = ()
@@ -68,8 +79,8 @@ class Memory:
     def join(self, *others: Memory) -> Memory:
         """One memory whose rows hold this memory's positions and then those of `others`, row by row.
 
-        A decoder reads all of them at once (fusion-in-decoder, Izacard & Grave 2021). The summary, the sources and the
-        origin stay those of this memory. Raises MemoryMismatchError where the rows, widths or origins differ.
+        A decoder reads all of them at once (fusion-in-decoder, Izacard & Grave 2021). The summary, the latent, the
+        sources and the origin stay those of this memory. Raises MemoryMismatchError where the rows, widths or origins differ.
         """
         for other in others:
             if (len(other), other.states.shape[2]) != (len(self), self.states.shape[2]):
@@ -105,6 +116,7 @@ class Memory:
         tensors = {"states": self.states, "mask": self.mask}
         tensors |= {name: t for name in ("summary", "tokens", "segments") if (t := getattr(self, name)) is not None}
         tensors |= {f"layers.{i}": states for i, states in enumerate(self.layers)}
+        tensors |= {f"latent.{name}": t for name, t in vars(self.latent).items()} if self.latent is not None else {}
         notes = {"format": FORMAT, "origin": self.origin, "sources": json.dumps(self.sources)}
         # cloned, since a layer's states may be the memory's own and safetensors takes no tensor twice
         separate = {name: t.cpu().clone().contiguous() for name, t in tensors.items()}
@@ -141,7 +153,15 @@ class Memory:
         depth = sum(name.startswith("layers.") for name in tensors)
         try:
             layers = tuple(tensors.pop(f"layers.{i}") for i in range(depth))
-            return cls(**tensors, layers=layers, origin=notes["origin"], sources=tuple(json.loads(notes["sources"])))
+            posterior = {name: tensors.pop(f"latent.{name}") for name in _LATENT if f"latent.{name}" in tensors}
+            latent = Latent(**posterior) if posterior else None
+            return cls(
+                **tensors,
+                layers=layers,
+                latent=latent,
+                origin=notes["origin"],
+                sources=tuple(json.loads(notes["sources"])),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise MemoryMismatchError(
                 f"{path} is not a whole memory file ({error}): encode the sources again"
@@ -159,10 +179,14 @@ class Memory:
             mask=change(self.mask),
             summary=maybe(self.summary),
             layers=tuple(change(states) for states in self.layers),
+            latent=Latent(*map(change, vars(self.latent).values())) if self.latent is not None else None,
             tokens=maybe(self.tokens),
             segments=maybe(self.segments),
             sources=sources,
         )
+
+
+_LATENT = [field.name for field in dataclasses.fields(Latent)]
 
 
 def _number_segments(parts: tuple[Memory, ...]) -> list[Tensor]:

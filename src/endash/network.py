@@ -6,7 +6,7 @@ Shapes: B batch, S source, T target, K beams, D width, V vocabulary.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from endash import combination
 from endash.config import Config
 from endash.heads import Head, HeadConfig, PointerHead
+from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
 from endash.parts.contracts import OpenLink, PartConfig
@@ -92,10 +93,11 @@ class Network(nn.Module):
         passages: int = 0,
     ) -> None:
         super().__init__()
-        self.source_embedding = nn.Embedding(source_size, encoder.width)
+        self.source_embedding = nn.Embedding(source_size, encoder.input_width)
         self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
-        self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.width) if passages else None
-        self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder)
+        self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
+        self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
+        self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
         tied = None if head.tie == "none" else self.target_embedding
         self.head = (
             PointerHead(decoder.width, target_size, tied=tied, memory_width=encoder.width)
@@ -183,7 +185,7 @@ class Network(nn.Module):
         if self.segment_embedding is not None:
             vectors = vectors + self._embed(self.segment_embedding, 2 * segment + shared_BS.int())
         memory: Memory = self.encoder(vectors, real(tokens_BS))
-        return Memory(memory.states, memory.mask, memory.summary, memory.layers, tokens_BS)
+        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens_BS)
 
     @staticmethod
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:

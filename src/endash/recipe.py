@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from endash.combination import why_not
 from endash.config import Config
@@ -29,27 +28,7 @@ from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
 from endash.training.config import TrainingConfig
 
-_PARTS: dict[str, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
-
-
-def _part(role: str) -> BeforeValidator:
-    """Turns a table with a `kind` into the settings class registered under that kind."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, Config):
-            return value
-        if not isinstance(value, dict):
-            raise ValueError(f'a table is needed, such as {role} = {{ kind = "{next(iter(_PARTS[role]))}" }}')
-        if value.get("kind") not in list(_PARTS[role]):
-            tags = {
-                "tag": str(value.get("kind", "")),
-                "expected_tags": str(list(_PARTS[role])),
-                "discriminator": "kind",
-            }
-            raise PydanticKnownError("union_tag_invalid", tags)
-        return _PARTS[role].config(value["kind"]).model_validate_json(json.dumps(value))
-
-    return BeforeValidator(check)
+_PARTS: dict[str | int, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
 
 
 class Recipe(Config):
@@ -62,9 +41,9 @@ class Recipe(Config):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     corpus: CorpusConfig
     text: TextConfig = Field(default_factory=TextConfig)
-    encoder: Annotated[SerializeAsAny[PartConfig], _part("encoder")]
-    link: Annotated[SerializeAsAny[Config], _part("link")]
-    decoder: Annotated[SerializeAsAny[PartConfig], _part("decoder")]
+    encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()]
+    link: Annotated[SerializeAsAny[Config], links.field()]
+    decoder: Annotated[SerializeAsAny[PartConfig], decoders.field()]
     head: HeadConfig = Field(default_factory=HeadConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
@@ -72,7 +51,7 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        widths = {"encoder_width": self.encoder.width, "decoder_width": self.decoder.width}
+        widths = {"encoder_width": self.encoder.input_width, "decoder_width": self.decoder.width}
         head = self.head.why_not(joint=self.text.joint, **widths)
         if reason := why_not(self.encoder, self.link, self.decoder) or head:
             raise ValueError(reason)
@@ -253,15 +232,13 @@ def _shown(value: object) -> str:
 def _allowed(keys: list[str | int], data: Any) -> list[str]:
     """The names of the settings that may stand in the table at `keys`."""
     cls: type[Config] = Recipe
-    role = ""
     for key in keys:
         data = data[key]
-        if isinstance(key, str):
-            role = key
+        if key in _PARTS:  # also of a part that another one wraps
+            cls = _PARTS[key].config(data["kind"])
+        elif isinstance(key, str):
             choices = _configs(cls.model_fields[key].annotation)
             cls = next((one for one in choices if _kind(one) == _kind_in(data)), choices[0])
-    if role in _PARTS:
-        cls = _PARTS[role].config(data["kind"])
     return list(cls.model_fields)
 
 

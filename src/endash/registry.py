@@ -5,8 +5,12 @@ A kind enters by being registered, and with that enters `endash recipe list`, th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
 
 from endash.config import Config
 from endash.errors import RecipeError, nearest
@@ -55,6 +59,21 @@ class Registry(Generic[T]):
         """The part that `config` describes; what else it needs is passed on to its constructor."""
         cls: Callable[..., T] = self[getattr(config, "kind")]  # noqa: B009  (every registered Config has a kind)
         return cls(config, *args, **kwargs)
+
+    def field(self) -> BeforeValidator:
+        """For a setting that holds a part: turns a table with a `kind` into the settings registered under that kind."""
+
+        def check(value: Any) -> Any:
+            if isinstance(value, Config):
+                return value
+            if not isinstance(value, dict):
+                raise ValueError(f'a table is needed, such as {self.role} = {{ kind = "{next(iter(self))}" }}')
+            if value.get("kind") not in list(self):
+                tags = {"tag": str(value.get("kind", "")), "expected_tags": str(list(self)), "discriminator": "kind"}
+                raise PydanticKnownError("union_tag_invalid", tags)
+            return self.config(value["kind"]).model_validate_json(json.dumps(value))
+
+        return BeforeValidator(check)
 
     @staticmethod
     def config_of(registered: type[Any]) -> type[Config]:

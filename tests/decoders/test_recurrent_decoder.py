@@ -8,7 +8,7 @@ from endash.decoders import decoders
 from endash.links.dot import Dot, DotConfig
 from endash.links.state import StateConfig, StateLink
 from endash.memory import Memory
-from endash.parts.contracts import OpenLink
+from endash.parts.contracts import MemoryShape, OpenLink
 
 W = 5
 
@@ -25,7 +25,7 @@ def test_the_equations_of_the_docstring(kind: str, memory: Memory) -> None:
     torch.manual_seed(0)
     config = decoders.config(kind)(width=W, layers=2, dropout=0.0)
     decoder = decoders.build(config, reads=True).eval()
-    dot = Dot(DotConfig(), memory_width=W, shape=type(decoder).shape(config), ports=frozenset({"read"}))
+    dot = Dot(DotConfig(), memory=MemoryShape(W), shape=type(decoder).shape(config), ports=frozenset({"read"}))
     link = OpenLink(dot, dot.open(memory))
     y = torch.randn(2, 3, W)
     h1 = decoder.layers[0](y)[0]
@@ -43,7 +43,7 @@ def test_a_start_is_dealt_out_to_the_layers_in_order(kind: str, memory: Memory) 
     config = decoders.config(kind)(width=W, layers=2, dropout=0.0)
     decoder = decoders.build(config, reads=False).eval()
     shape = type(decoder).shape(config)
-    state = StateLink(StateConfig(), memory_width=W, shape=shape, ports=frozenset({"start"}))
+    state = StateLink(StateConfig(), memory=MemoryShape(W), shape=shape, ports=frozenset({"start"}))
     link = OpenLink(state, state.open(memory))
     start = link.state.start
     assert start is not None

@@ -7,7 +7,7 @@ from torch import Tensor
 from endash.decoders.transformer import TransformerDecoder, TransformerDecoderConfig
 from endash.links.dot import Dot, DotConfig
 from endash.memory import Memory
-from endash.parts.contracts import OpenLink
+from endash.parts.contracts import MemoryShape, OpenLink
 
 SMALL = {"width": 8, "heads": 2, "feed_forward": 12, "layers": 2, "dropout": 0.0}
 
@@ -22,7 +22,7 @@ def decoder() -> TransformerDecoder:
 def link() -> OpenLink:
     torch.manual_seed(1)
     shape = TransformerDecoder.shape(TransformerDecoderConfig(**SMALL))
-    dot = Dot(DotConfig(), memory_width=8, shape=shape, ports=frozenset({"read"}))
+    dot = Dot(DotConfig(), memory=MemoryShape(8), shape=shape, ports=frozenset({"read"}))
     return OpenLink(dot, dot.open(Memory(torch.randn(1, 4, 8), torch.ones(1, 4, dtype=torch.bool))))
 
 

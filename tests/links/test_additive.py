@@ -6,7 +6,7 @@ import torch
 
 from endash.links.additive import Additive, AdditiveConfig
 from endash.memory import Memory
-from endash.parts.contracts import DecoderShape
+from endash.parts.contracts import DecoderShape, MemoryShape
 
 MASK = torch.tensor([[True] * 4, [True, True, False, False]])
 READ = frozenset({"read"})
@@ -15,7 +15,7 @@ READ = frozenset({"read"})
 @torch.no_grad()
 def test_additive_is_the_formula_of_bahdanau() -> None:
     torch.manual_seed(0)
-    link = Additive(AdditiveConfig(inner=3), memory_width=6, shape=DecoderShape(5, reads=2, start=0), ports=READ)
+    link = Additive(AdditiveConfig(inner=3), memory=MemoryShape(6), shape=DecoderShape(5, reads=2, start=0), ports=READ)
     h, s = torch.randn(2, 4, 6), torch.randn(2, 3, 5)
     got = link.read(s, link.open(Memory(h, MASK, summary=torch.randn(2, 6))), 1)
     W, b_W = link.query[1].weight.double(), link.query[1].bias.double()
@@ -36,7 +36,7 @@ def test_additive_is_the_formula_of_bahdanau() -> None:
 def test_the_start_is_made_of_the_summary_where_a_decoder_takes_one() -> None:
     torch.manual_seed(0)
     shape = DecoderShape(5, reads=1, start=7)
-    link = Additive(AdditiveConfig(), memory_width=6, shape=shape, ports=READ | {"start"})
+    link = Additive(AdditiveConfig(), memory=MemoryShape(6), shape=shape, ports=READ | {"start"})
     mask = torch.tensor([[True, True], [False, False]])
     memory = Memory(torch.randn(2, 2, 6), mask, summary=torch.randn(2, 6))
     start = link.open(memory).start
@@ -45,5 +45,5 @@ def test_the_start_is_made_of_the_summary_where_a_decoder_takes_one() -> None:
     wanted = torch.tanh(memory.summary[0] @ link.bridge.project.weight.T + link.bridge.project.bias)
     torch.testing.assert_close(start[0], wanted)
     assert not start[1].any()  # an empty source says nothing
-    reads_only = Additive(AdditiveConfig(), memory_width=6, shape=shape, ports=READ)
+    reads_only = Additive(AdditiveConfig(), memory=MemoryShape(6), shape=shape, ports=READ)
     assert reads_only.open(memory).start is None

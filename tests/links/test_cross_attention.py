@@ -5,7 +5,7 @@ from torch import nn
 
 from endash.links.cross_attention import CrossAttention, CrossAttentionConfig
 from endash.memory import Memory
-from endash.parts.contracts import DecoderShape
+from endash.parts.contracts import DecoderShape, MemoryShape
 
 MASK = torch.tensor([[True] * 4, [True, True, False, False]])
 
@@ -14,7 +14,7 @@ def test_each_read_is_torchs_attention_with_parameters_of_its_own() -> None:
     torch.manual_seed(0)
     link = CrossAttention(
         CrossAttentionConfig(heads=2),
-        memory_width=6,
+        memory=MemoryShape(6),
         shape=DecoderShape(8, reads=2, start=0),
         ports=frozenset({"read"}),
     )

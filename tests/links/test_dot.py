@@ -6,14 +6,14 @@ import torch
 
 from endash.links.dot import Dot, DotConfig
 from endash.memory import Memory
-from endash.parts.contracts import DecoderShape
+from endash.parts.contracts import DecoderShape, MemoryShape
 
 MASK = torch.tensor([[True] * 4, [True, True, False, False]])
 
 
 def test_dot_is_exactly_its_formula() -> None:
     torch.manual_seed(0)
-    link = Dot(DotConfig(), memory_width=6, shape=DecoderShape(6, reads=2, start=0), ports=frozenset({"read"}))
+    link = Dot(DotConfig(), memory=MemoryShape(6), shape=DecoderShape(6, reads=2, start=0), ports=frozenset({"read"}))
     h, s = torch.randn(2, 4, 6), torch.randn(2, 3, 6)
     state = link.open(Memory(h, MASK))
     got = link.read(s, state, 1)
@@ -30,6 +30,6 @@ def test_dot_is_exactly_its_formula() -> None:
 
 
 def test_an_empty_source_gives_zeros() -> None:
-    link = Dot(DotConfig(), memory_width=6, shape=DecoderShape(6, reads=1, start=0), ports=frozenset({"read"}))
+    link = Dot(DotConfig(), memory=MemoryShape(6), shape=DecoderShape(6, reads=1, start=0), ports=frozenset({"read"}))
     state = link.open(Memory(torch.randn(1, 4, 6), torch.zeros(1, 4, dtype=torch.bool)))
     assert not link.read(torch.randn(1, 3, 6), state, 0).context.any()

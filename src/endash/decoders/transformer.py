@@ -14,7 +14,7 @@ from endash.parts.attention import MultiHeadAttention, attend, check_heads
 from endash.parts.contracts import Decoder, DecoderShape, DecoderState, OpenLink, PartConfig, select_tensors
 from endash.parts.dropout import Dropout
 from endash.parts.feed_forward import Activation, FeedForward
-from endash.parts.masks import causal, score_bias
+from endash.parts.masks import causal, prefix, score_bias
 from endash.parts.positions import AbsolutePositions, PositionKind, rotate
 from endash.parts.residual import NormPlace, Residual
 
@@ -91,17 +91,19 @@ def _widen(slots_BGNK: Tensor, beams: int) -> Tensor:
 
 @decoders.register
 class TransformerDecoder(Decoder):
-    """Layers of masked self-attention, a read through the link, and feed-forward (Vaswani et al. 2017, section 3.1)."""
+    """Layers of masked self-attention, a read through the link, and feed-forward (Vaswani et al. 2017, section 3.1).
+
+    A prefix that the link gives goes through the layers before the target. Through a link with no `read` there is no such sublayer.
+    """
 
     Config = TransformerDecoderConfig
-    uses = frozenset({"read"})
+    uses = frozenset({"prefix", "read"})
 
     def __init__(self, config: TransformerDecoderConfig, *, reads: bool) -> None:
         super().__init__()
-        assert reads, "a Transformer decoder reads; the recipe's check refuses links that do not"
         self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
         self.dropout = Dropout(config.dropout)
-        self.layers = nn.ModuleList(_Layer(config, number) for number in range(config.layers))
+        self.layers = nn.ModuleList(_Layer(config, number, reads=reads) for number in range(config.layers))
         self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
 
     @classmethod
@@ -111,17 +113,30 @@ class TransformerDecoder(Decoder):
 
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
         """Hidden states of all positions; see `Decoder`."""
-        x = self.dropout(self.positions(inputs_BTD))
-        bias = score_bias(causal(x.shape[1], device=x.device), x.dtype)
+        x, readable, behind = self.dropout(self.positions(inputs_BTD)), causal(T := inputs_BTD.shape[1]), 0
+        if link.state.prefix is not None:
+            behind, mask = link.state.prefix.shape[1], link.state.mask
+            x = torch.cat([link.state.prefix, x], 1)
+            readable = nn.functional.pad(mask, (0, T), value=True)[:, None, None] & prefix(behind, T, device=x.device)
+        bias = score_bias(readable.to(x.device), x.dtype)
         for layer in self.layers:
-            x = layer(x, link, bias)
-        hidden: Tensor = self.norm(x)
+            x = layer(x, link, bias, behind)[0]
+        hidden: Tensor = self.norm(x[:, behind:])
         return hidden
 
     def start(self, link: OpenLink) -> TransformerState:
-        """The state before the first token: empty caches; see `Decoder`."""
-        cache = tuple(layer.empty_cache(link.rows) for layer in self.layers if isinstance(layer, _Layer))
-        return TransformerState(cache, torch.zeros(link.rows, 1, 0, dtype=torch.bool, device=link.state.mask.device), 0)
+        """The state before the first token: caches that are empty, or hold the prefix; see `Decoder`."""
+        if link.state.prefix is None:
+            empty = torch.zeros(link.rows, 1, 0, dtype=torch.bool, device=link.state.mask.device)
+            return TransformerState(
+                tuple(layer.empty_cache(link.rows) for layer in self.layers if isinstance(layer, _Layer)), empty, 0
+            )
+        x, caches = link.state.prefix, []
+        bias = score_bias(link.state.mask, x.dtype)[:, None, None]
+        for layer in self.layers:
+            x, cache = layer(x, link, bias, x.shape[1])
+            caches.append(cache)
+        return TransformerState(tuple(caches), link.state.mask[:, None], 0)
 
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """One more token in each beam; see `Decoder`."""
@@ -136,21 +151,27 @@ class TransformerDecoder(Decoder):
 
 
 class _Layer(nn.Module):
-    def __init__(self, config: TransformerDecoderConfig, number: int) -> None:
+    def __init__(self, config: TransformerDecoderConfig, number: int, *, reads: bool) -> None:
         super().__init__()
         kv_heads = config.kv_heads or config.heads
         self.number = number
         self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
         self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
         self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)
-        self.around_link = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        self.around_link = Residual(config.width, norm=config.norm, dropout=config.dropout) if reads else None
         self.around_feed_forward = Residual(config.width, norm=config.norm, dropout=config.dropout)
         self.rotary = config.positions == "rotary"
 
-    def forward(self, x: Tensor, link: OpenLink, bias: Tensor) -> Tensor:
-        return self._rest(
-            self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary)), link
-        )
+    def forward(self, x: Tensor, link: OpenLink, bias: Tensor, behind: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """All positions, the first `behind` of which are the prefix, and the keys and values that they read of each other."""
+        cache: list[tuple[Tensor, Tensor]] = []
+
+        def attend_to_itself(y: Tensor) -> Tensor:
+            itself = self.attention.attend_to_itself(y, bias, rotary=self.rotary, behind=behind)
+            cache.append((itself.key, itself.value))
+            return itself.context
+
+        return self._rest(self.around_attention(x, attend_to_itself), link), cache[0]
 
     def step(self, x_BKD: Tensor, link: OpenLink, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
         return self._rest(self.around_attention(x_BKD, lambda y: self._append(y, bias, cache, position)), link)
@@ -161,7 +182,8 @@ class _Layer(nn.Module):
         return empty, empty
 
     def _rest(self, x: Tensor, link: OpenLink) -> Tensor:
-        x = self.around_link(x, lambda y: link.read(y, self.number))
+        if self.around_link is not None:
+            x = self.around_link(x, lambda y: link.read(y, self.number))
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
         return out
 

@@ -44,7 +44,7 @@ class RecurrentEncoder(Encoder):
     """
 
     cell: ClassVar[recurrence.Cell]
-    gives = frozenset({"states", "summary"})
+    gives = frozenset({"states", "summary", "layers"})
 
     def __init__(self, config: RecurrentEncoderConfig) -> None:
         super().__init__()
@@ -59,6 +59,7 @@ class RecurrentEncoder(Encoder):
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
         """The memory of embedded sources; see `Encoder`."""
         states_BSD = vectors_BSD
+        states: list[Tensor] = []
         for i, rnn in enumerate(self.forward_layers):
             inputs = self.dropout(states_BSD)
             ahead = recurrence.run(rnn, inputs)[0]
@@ -68,7 +69,8 @@ class RecurrentEncoder(Encoder):
                 back = recurrence.run(self.backward_layers[i], recurrence.reverse(inputs, mask_BS))[0]
                 ends.append(recurrence.last(back, mask_BS))
                 states_BSD = torch.cat([ahead, recurrence.reverse(back, mask_BS)], dim=2)
-        return Memory(hide(states_BSD, mask_BS), mask_BS, summary=torch.cat(ends, dim=1))
+            states.append(hide(states_BSD, mask_BS))
+        return Memory(states[-1], mask_BS, summary=torch.cat(ends, dim=1), layers=tuple(states))
 
 
 @encoders.register

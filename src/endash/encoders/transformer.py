@@ -13,9 +13,10 @@ from endash.parts.attention import MultiHeadAttention, check_heads
 from endash.parts.contracts import Encoder, PartConfig
 from endash.parts.dropout import Dropout
 from endash.parts.feed_forward import Activation, FeedForward
-from endash.parts.masks import hide, score_bias
+from endash.parts.masks import causal, hide, score_bias
 from endash.parts.positions import AbsolutePositions, PositionKind
 from endash.parts.precision import for_products
+from endash.parts.recurrence import last
 from endash.parts.residual import NormPlace, Residual
 
 
@@ -35,6 +36,7 @@ class TransformerEncoderConfig(PartConfig):
     positions: PositionKind = "sinusoidal"
     max_length: int = Field(512, ge=1, description="positions that can be learned")
     dropout: float = Field(0.1, ge=0, lt=1)
+    bidirectional: bool = Field(True, description="false: a position sees no later one")
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
@@ -44,29 +46,37 @@ class TransformerEncoderConfig(PartConfig):
 
 @encoders.register
 class TransformerEncoder(Encoder):
-    """Layers of self-attention and feed-forward (Vaswani et al. 2017), read in both directions.
+    """Layers of self-attention and feed-forward (Vaswani et al. 2017).
 
-    The summary is the mean of the real positions' states.
+    Bidirectional, it reads a source as an autoencoder does (Devlin et al. 2019), and the summary is the mean of the states;
+    else autoregressively (Radford et al. 2018), and the summary is the last state, the only one that has seen all.
     """
 
     Config = TransformerEncoderConfig
-    gives = frozenset({"states", "summary"})
+    gives = frozenset({"states", "summary", "layers"})
 
     def __init__(self, config: TransformerEncoderConfig) -> None:
         super().__init__()
         self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
         self.dropout = Dropout(config.dropout)
+        self.bidirectional = config.bidirectional
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
 
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
         """The memory of embedded sources; see `Encoder`."""
         x = self.dropout(self.positions(vectors_BSD))
-        bias = score_bias(mask_BS, x.dtype)[:, None, None]
+        readable = mask_BS[:, None, None]
+        if not self.bidirectional:
+            readable = readable & causal(x.shape[1], device=x.device)
+        bias = score_bias(readable, x.dtype)
+        layers: list[Tensor] = []
         for layer in self.layers:
             x = layer(x, bias)
-        states_BSD = for_products(self.norm(x))
-        return Memory(states_BSD, mask_BS, summary=_mean(states_BSD, mask_BS))
+            layers.append(x)
+        layers[-1] = for_products(self.norm(x))
+        summary = _mean if self.bidirectional else last
+        return Memory(layers[-1], mask_BS, summary=summary(layers[-1], mask_BS), layers=tuple(layers))
 
 
 class _Layer(nn.Module):
@@ -80,7 +90,7 @@ class _Layer(nn.Module):
         self.rotary = config.positions == "rotary"
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        x = self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary))
+        x = self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary).context)
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
         return out
 

@@ -13,7 +13,7 @@ from endash.config import Config
 from endash.links.bridge import Bridge
 from endash.links.registry import links
 from endash.memory import Memory
-from endash.parts.contracts import DecoderShape, Link, LinkState, Port, Reading
+from endash.parts.contracts import DecoderShape, Link, LinkState, MemoryShape, Port, Reading
 from endash.parts.masks import hide, score_bias
 
 
@@ -46,21 +46,22 @@ class Additive(Link):
     offers = frozenset({"start", "read"})
 
     def __init__(
-        self, config: AdditiveConfig, *, memory_width: int, shape: DecoderShape, ports: frozenset[Port]
+        self, config: AdditiveConfig, *, memory: MemoryShape, shape: DecoderShape, ports: frozenset[Port]
     ) -> None:
-        super().__init__(config, memory_width=memory_width, shape=shape, ports=ports)
+        super().__init__(config, memory=memory, shape=shape, ports=ports)
         inner = config.inner or shape.width
         self.query = nn.ModuleList(nn.Linear(shape.width, inner) for _ in range(shape.reads))
-        self.key = nn.ModuleList(nn.Linear(memory_width, inner, bias=False) for _ in range(shape.reads))
-        self.value = nn.ModuleList(nn.Linear(memory_width, shape.width) for _ in range(shape.reads))
+        self.key = nn.ModuleList(nn.Linear(memory.width, inner, bias=False) for _ in range(shape.reads))
+        self.value = nn.ModuleList(nn.Linear(memory.width, shape.width) for _ in range(shape.reads))
         self.compare = nn.ModuleList(nn.Linear(inner, 1, bias=False) for _ in range(shape.reads))
-        self.bridge = Bridge(memory_width, shape.start) if "start" in ports else None
+        self.bridge = Bridge(memory.width, shape.start) if "start" in ports else None
 
     def open(self, memory: Memory) -> AdditiveState:
         """Project the memory's side of the comparison, the values and the start."""
+        assert memory.summary is not None
         return AdditiveState(
             mask=memory.mask,
-            start=self.bridge(memory) if self.bridge is not None else None,
+            start=self.bridge(memory.summary, memory.mask.any(1, keepdim=True)) if self.bridge is not None else None,
             keys=tuple(key(memory.states) for key in self.key),
             values=tuple(hide(value(memory.states), memory.mask) for value in self.value),
             bias=score_bias(memory.mask, memory.states.dtype)[:, None],

@@ -1,11 +1,10 @@
-"""From a memory's summary to a decoder's initial state. Shapes: B batch, D width, N numbers in the initial state."""
+"""From one vector for a source, such as its summary, to a decoder's initial state. Shapes: B batch, D width, N numbers in the initial state."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from endash.memory import Memory
 from endash.parts.masks import hide
 
 
@@ -16,8 +15,7 @@ class Bridge(nn.Module):
         super().__init__()
         self.project = nn.Linear(memory_width, start)
 
-    def forward(self, memory: Memory) -> Tensor:
-        """(B, N)."""
-        assert memory.summary is not None
-        start: Tensor = torch.tanh(self.project(memory.summary))
-        return hide(start[:, None], memory.mask.any(1, keepdim=True))[:, 0]
+    def forward(self, summary_BD: Tensor, some_B1: Tensor) -> Tensor:
+        """(B, N); `some_B1` is False for an empty source."""
+        start: Tensor = torch.tanh(self.project(summary_BD))
+        return hide(start[:, None], some_B1)[:, 0]

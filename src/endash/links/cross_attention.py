@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,18 +14,23 @@ from endash.errors import RecipeError
 from endash.links.registry import links
 from endash.memory import Memory
 from endash.parts.attention import MultiHeadAttention, attend, check_heads
-from endash.parts.contracts import DecoderShape, Link, LinkState, PartConfig, Port, Reading
+from endash.parts.contracts import DecoderShape, Link, LinkState, MemoryShape, PartConfig, Port, Reading
 from endash.parts.masks import hide, score_bias
 
 
-class CrossAttentionConfig(Config):
-    """Settings of the link `cross-attention`."""
+class HeadsConfig(Config):
+    """Settings of multi-head attention over a memory."""
 
-    kind: Literal["cross-attention"] = "cross-attention"
     heads: int = Field(4, ge=1)
     kv_heads: int | None = Field(
         None, ge=1, description="key-value heads, shared by groups of heads; all heads by default"
     )
+
+
+class CrossAttentionConfig(HeadsConfig):
+    """Settings of the link `cross-attention`."""
+
+    kind: Literal["cross-attention"] = "cross-attention"
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,22 @@ class CrossAttentionState(LinkState):
 class CrossAttention(Link):
     """Multi-head attention over the memory, with parameters of its own for each read (Vaswani et al. 2017, section 3.2)."""
 
-    Config = CrossAttentionConfig
+    Config: ClassVar[type[HeadsConfig]] = CrossAttentionConfig
     needs = frozenset({"states"})
     offers = frozenset({"read"})
 
     def __init__(
-        self, config: CrossAttentionConfig, *, memory_width: int, shape: DecoderShape, ports: frozenset[Port]
+        self, config: HeadsConfig, *, memory: MemoryShape, shape: DecoderShape, ports: frozenset[Port]
     ) -> None:
-        super().__init__(config, memory_width=memory_width, shape=shape, ports=ports)
+        super().__init__(config, memory=memory, shape=shape, ports=ports)
         kv_heads = config.kv_heads or config.heads
         self.attention = nn.ModuleList(
-            MultiHeadAttention(shape.width, memory_width, heads=config.heads, kv_heads=kv_heads)
+            MultiHeadAttention(shape.width, memory.width, heads=config.heads, kv_heads=kv_heads)
             for _ in range(shape.reads)
         )
 
     @classmethod
-    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig) -> str | None:
+    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig, *, reads: int) -> str | None:
         """Heads must divide the decoder's width."""
         try:
             check_heads("link", decoder.width, config.heads, config.kv_heads)
@@ -66,8 +72,8 @@ class CrossAttention(Link):
     def open(self, memory: Memory) -> CrossAttentionState:
         """Project the memory's keys and values, once for each read."""
         pairs = [
-            attention.keys_values(memory.states)
-            for attention in self.attention
+            attention.keys_values(states)
+            for attention, states in zip(self.attention, self.read_from(memory), strict=True)
             if isinstance(attention, MultiHeadAttention)
         ]
         return CrossAttentionState(
@@ -76,6 +82,10 @@ class CrossAttention(Link):
             values=tuple(_hide_heads(value, memory.mask).contiguous() for _, value in pairs),
             bias=score_bias(memory.mask, memory.states.dtype)[:, None, None],
         )
+
+    def read_from(self, memory: Memory) -> Sequence[Tensor]:
+        """The states (B, S, D) that each read attends to: the memory's own for all of them."""
+        return [memory.states] * self.shape.reads
 
     def read(self, query_BQD: Tensor, state: CrossAttentionState, layer: int) -> Reading:
         """The memory as these queries attend to it; see `Link`."""

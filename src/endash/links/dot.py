@@ -42,7 +42,7 @@ class Dot(Link):
     offers = frozenset({"read"})
 
     @classmethod
-    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig) -> str | None:
+    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig, *, reads: int) -> str | None:
         """A dot product needs equal widths."""
         if encoder.width == decoder.width:
             return None

@@ -8,7 +8,7 @@ from endash.config import Config
 from endash.links.bridge import Bridge
 from endash.links.registry import links
 from endash.memory import Memory
-from endash.parts.contracts import DecoderShape, Link, LinkState, Port
+from endash.parts.contracts import DecoderShape, Link, LinkState, MemoryShape, Port
 
 
 class StateConfig(Config):
@@ -25,10 +25,13 @@ class StateLink(Link):
     needs = frozenset({"summary"})
     offers = frozenset({"start"})
 
-    def __init__(self, config: StateConfig, *, memory_width: int, shape: DecoderShape, ports: frozenset[Port]) -> None:
-        super().__init__(config, memory_width=memory_width, shape=shape, ports=ports)
-        self.bridge = Bridge(memory_width, shape.start)
+    def __init__(
+        self, config: StateConfig, *, memory: MemoryShape, shape: DecoderShape, ports: frozenset[Port]
+    ) -> None:
+        super().__init__(config, memory=memory, shape=shape, ports=ports)
+        self.bridge = Bridge(memory.width, shape.start)
 
     def open(self, memory: Memory) -> LinkState:
         """The initial state, from the summary."""
-        return LinkState(mask=memory.mask, start=self.bridge(memory))
+        assert memory.summary is not None
+        return LinkState(mask=memory.mask, start=self.bridge(memory.summary, memory.mask.any(1, keepdim=True)))

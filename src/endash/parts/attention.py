@@ -22,6 +22,15 @@ class Attended:
     weights: Tensor
 
 
+@dataclass(frozen=True)
+class Itself:
+    """What positions got from each other, `context` (B, T, D), and the keys and values (B, G, T, K) that they read."""
+
+    context: Tensor
+    key: Tensor
+    value: Tensor
+
+
 def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Tensor) -> Attended:
     """softmax(Q Kᵀ + bias) V (Vaswani et al. 2017, equation 1; the queries come scaled by 1/√K already).
 
@@ -75,10 +84,9 @@ class MultiHeadAttention(nn.Module):
         split = self.key_value(states_BND).unflatten(2, (2, self.kv_heads, self.head_width)).permute(2, 0, 3, 1, 4)
         return split[0], split[1]
 
-    def attend_to_itself(self, vectors_BTD: Tensor, bias: Tensor, *, rotary: bool) -> Tensor:
-        """(B, T, D): self-attention over all positions; `rotary` turns queries and keys by theirs."""
+    def attend_to_itself(self, vectors_BTD: Tensor, bias: Tensor, *, rotary: bool, behind: int = 0) -> Itself:
+        """Self-attention over all positions; `rotary` turns queries and keys by theirs, except the first `behind`."""
         query, (key, value) = self.queries(vectors_BTD), self.keys_values(vectors_BTD)
         if rotary:
-            query, key = rotate(query), rotate(key)
-        attended: Tensor = self.output(attend(query, key, value, bias=bias).context)
-        return attended
+            query, key = rotate(query, behind=behind), rotate(key, behind=behind)
+        return Itself(self.output(attend(query, key, value, bias=bias).context), key, value)

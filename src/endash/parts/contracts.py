@@ -15,7 +15,7 @@ from endash.config import Config
 from endash.memory import Memory
 from endash.parts.copyable import Copyable
 
-Gift = Literal["states", "summary"]
+Gift = Literal["states", "summary", "layers", "latent"]
 Port = Literal["start", "prefix", "read"]
 
 
@@ -24,6 +24,16 @@ class PartConfig(Config):
 
     kind: str
     width: int
+
+    @property
+    def input_width(self) -> int:
+        """Width of the vectors that it is given: its own, unless it wraps another part."""
+        return self.width
+
+    @property
+    def depth(self) -> int:
+        """How many states the `layers` of an encoder's memory hold."""
+        return int(getattr(self, "layers", 0))
 
 
 class Encoder(nn.Module, ABC):
@@ -35,6 +45,21 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
         """The memory of embedded sources (B, S, D), `mask_BS` True where real; its width is ``config.width``."""
+
+
+@dataclass(frozen=True)
+class MemoryShape:
+    """What a link has to know of the memories that it will open.
+
+    Attributes:
+        width: of their states.
+        depth: how many states their `layers` hold.
+        segments: how many parts they are joined of: the source, and each passage.
+    """
+
+    width: int
+    depth: int = 1
+    segments: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,9 +78,11 @@ class DecoderShape:
 
 
 def select_tensors(value: Any, rows: Tensor) -> Any:
-    """`value` with every tensor in it, also in tuples, cut to these rows of its first dimension."""
+    """`value` with every tensor in it, also in tuples and link states, cut to these rows of its first dimension."""
     if isinstance(value, Tensor):
         return value.index_select(0, rows)
+    if isinstance(value, LinkState):
+        return value.select(rows)
     if isinstance(value, tuple):
         return tuple(select_tensors(item, rows) for item in value)
     return value
@@ -82,10 +109,13 @@ class LinkState:
 
 @dataclass(frozen=True)
 class Reading:
-    """What queries got from a memory: `context` (B, Q, D of the decoder) and the `weights` (B, H, Q, S)."""
+    """What queries got from a memory: `context` (B, Q, D of the decoder) and the `weights` (B, H, Q, S).
+
+    Weights are None where a link reads no positions, such as a latent vector.
+    """
 
     context: Tensor
-    weights: Tensor
+    weights: Tensor | None
 
 
 class Link(nn.Module, ABC):
@@ -98,13 +128,21 @@ class Link(nn.Module, ABC):
     needs: ClassVar[frozenset[Gift]]
     offers: ClassVar[frozenset[Port]]
 
-    def __init__(self, config: Any, *, memory_width: int, shape: DecoderShape, ports: frozenset[Port]) -> None:
+    def __init__(self, config: Any, *, memory: MemoryShape, shape: DecoderShape, ports: frozenset[Port]) -> None:
         super().__init__()
-        self.config, self.memory_width, self.shape, self.ports = config, memory_width, shape, ports
+        self.config, self.memory, self.shape, self.ports = config, memory, shape, ports
 
     @classmethod
-    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig) -> str | None:
-        """Why this link cannot stand between these two, beyond its ports: a sentence with what to do; None where it can."""
+    def needs_of(cls, config: Any) -> frozenset[Gift]:
+        """What a link with these settings needs of the encoder: `needs`, unless it wraps another."""
+        return cls.needs
+
+    @classmethod
+    def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig, *, reads: int) -> str | None:
+        """Why this link cannot stand between these two, beyond its ports: a sentence with what to do; None where it can.
+
+        `reads` is how many times each position of the decoder reads.
+        """
         return None
 
     @abstractmethod
@@ -131,7 +169,7 @@ class OpenLink:
     def read(self, query_BQD: Tensor, layer: int) -> Tensor:
         """(B, Q, D): what the queries get at this read."""
         reading: Reading = self.link.read(query_BQD, self.state, layer)
-        if self.seen is not None:
+        if self.seen is not None and reading.weights is not None:
             self.seen[layer] = reading.weights
         return reading.context
 

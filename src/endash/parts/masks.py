@@ -1,5 +1,8 @@
 """Masks, boolean and True where real; the only file that turns a mask into attention scores.
 
+A mask of positions (B, N) says which are there, a mask of pairs (T, N) or (B, T, N) which of N positions each of T may read.
+They go together by `&` and `|`: ``mask_BN[:, None] & causal(N)``.
+
 Shapes: B batch, T target, S source, N positions that are read.
 """
 
@@ -19,6 +22,12 @@ def real(tokens: Tensor) -> Tensor:
 def causal(length: int, *, device: torch.device | None = None) -> Tensor:
     """(T, T): position t may read positions up to and including t."""
     return torch.ones(length, length, dtype=torch.bool, device=device).tril_()
+
+
+def prefix(length: int, after: int, *, device: torch.device | None = None) -> Tensor:
+    """(N, N) with N = length + after: the first `length` positions see each other, those after them see these too and are causal."""
+    first = torch.arange(length + after, device=device) < length
+    return causal(length + after, device=device) | first
 
 
 def score_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

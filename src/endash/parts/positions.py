@@ -65,12 +65,15 @@ class AbsolutePositions(nn.Module):
         return vectors_BTD + self.table[span].to(vectors_BTD.dtype)
 
 
-def rotate(heads_BHTK: Tensor, *, first: int | None = None) -> Tensor:
+def rotate(heads_BHTK: Tensor, *, first: int | None = None, behind: int = 0) -> Tensor:
     """Queries or keys turned by their position (rotary embedding, Su et al. 2021, equation 34).
 
     Each pair (x_i, x_{i+K/2}) turns by the angle t · 10000^(-2i/K), so that a query's product with a key depends on how
-    far apart they stand. `first`: all T of them stand at that one position (the beams of a decoding step).
+    far apart they stand. `first`: all T of them stand at that one position (the beams of a decoding step). `behind`: so many
+    of them come before the position 0, and are not turned.
     """
+    if behind:
+        return torch.cat([heads_BHTK[:, :, :behind], rotate(heads_BHTK[:, :, behind:])], dim=2)
     length, width = heads_BHTK.shape[2:]
     span = slice(0, length) if first is None else slice(first, first + 1)
     angles = _angles(_room(span.stop), width)[span]
