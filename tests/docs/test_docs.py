@@ -9,14 +9,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import pytest
 from blocks import PAGES, README, ROOT, blocks
 
 from endash.cli.run import build_parser
-from endash.combination import why_not
 from endash.config import Config
 from endash.corpora import CorpusConfig
 from endash.corpora.corpus import SplitConfig
@@ -140,25 +138,6 @@ def test_sessions_show_what_is_said(
             assert said.out + said.err == expected
 
 
-def test_the_table_of_combinations_is_the_registries() -> None:
-    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
-    header, *rows = [
-        [cell.strip(" `") for cell in line.strip("|").split("|")]
-        for line in page.partition("## Which parts go together")[2].splitlines()
-        if line.startswith("| ")
-    ]
-    told = {
-        (row[0], one.strip(), link): cell
-        for row in rows
-        for one in row[1].replace("`", "").split(",")
-        for link, cell in zip(header[2:], row[2:], strict=True)
-    }
-    assert set(told) == set(product(encoders, decoders, links))
-    for (encoder, decoder, link), cell in told.items():
-        reason = why_not(encoders.config(encoder)(), links.config(link)(), decoders.config(decoder)())  # type: ignore[arg-type]
-        assert cell.startswith("no: " if reason else "yes"), (encoder, link, decoder)
-
-
 RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 TRANSFORMER = (encoders.config("transformer"), decoders.config("transformer"))
 RECURRENT = tuple(registry.config(kind) for kind in ("lstm", "gru") for registry in (encoders, decoders))
@@ -171,6 +150,9 @@ SECTIONS = [
     ('`kind = "lstm"` and `kind = "gru"`:', RECURRENT),
     ('`kind = "cross-attention"`', (links.config("cross-attention"),)),
     ('`kind = "additive"`', (links.config("additive"),)),
+    ('`kind = "gated"`', (links.config("gated"),)),
+    ('`kind = "multi"`', (links.config("multi"),)),
+    ('`kind = "variational"`', (encoders.config("variational"),)),
     ("## `[head]`", (HeadConfig,)),
     ("## `[training]`", (TrainingConfig,)),
     ("## `[decoding]`", (DecodingConfig,)),

@@ -36,6 +36,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     child.add_argument(
         "role", nargs="?", choices=_HOMES, metavar="ROLE", help=f"one of {', '.join(_HOMES)}; all if left out"
     )
+    child.add_argument(
+        "--matrix", action="store_true", help="which encoder, link and decoder go together, or why they do not"
+    )
     child.set_defaults(action=_list, parser=child)
 
 
@@ -71,6 +74,11 @@ def _check(args: Namespace) -> None:
 
 
 def _list(args: Namespace) -> None:
+    if args.matrix:
+        if args.role:
+            args.parser.error(f"--matrix shows encoders, links and decoders at once: leave out {args.role}")
+        _matrix()
+        return
     for role in [args.role] if args.role else _HOMES:
         registry = getattr(import_module(_HOMES[role]), role)
         if not args.role:
@@ -78,3 +86,22 @@ def _list(args: Namespace) -> None:
         for kind in registry:
             summary = (inspect.getdoc(registry[kind]) or "").splitlines()[0].replace("``", "`")
             print(f"{kind:<20}{summary}" if args.role else f"  {kind:<18}{summary}")
+
+
+def _matrix() -> None:
+    """A row for each encoder and decoder, a column for each link, and below it the reasons by number."""
+    from endash.combination import matrix
+    from endash.links import links
+
+    cells = matrix()
+    reasons = {reason: f"({number})" for number, reason in enumerate(dict.fromkeys(filter(None, cells.values())), 1)}
+    rows = [["encoder", "decoder", *links]]
+    for encoder, decoder in dict.fromkeys((encoder, decoder) for encoder, decoder, _ in cells):
+        answers = [cells[encoder, decoder, link] for link in links]
+        rows.append([encoder, decoder, *("yes" if answer is None else reasons[answer] for answer in answers)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
+    for reason, number in reasons.items():
+        print(f"{number:<5}{reason}")
