@@ -217,7 +217,7 @@ class Model:
         Raises ModelError for a folder that is missing, incomplete, or whose parts do not fit together.
         """
         where = model_folder.find(Path(path))
-        recipe = Recipe.load(where / model_folder.RECIPE)
+        recipe = Recipe.load(where / model_folder.RECIPE, run_plugins=False)
         codec = Codec.load(where / model_folder.TEXT)
         pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
         model = cls.build(recipe, codec, pairs=pairs)

@@ -23,6 +23,7 @@ from endash.errors import RecipeError, nearest
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.parts.contracts import PartConfig
+from endash.plugins import load_plugin
 from endash.registry import Registry
 from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
@@ -39,6 +40,7 @@ class Recipe(Config):
 
     name: Annotated[str, Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    plugins: Annotated[tuple[str, ...], Field(description="Python files that register parts of your own")] = ()
     corpus: CorpusConfig
     text: TextConfig = Field(default_factory=TextConfig)
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()]
@@ -58,10 +60,10 @@ class Recipe(Config):
         return self
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    def load(cls, path: str | Path, overrides: Sequence[str] = (), *, run_plugins: bool = True) -> Recipe:
         """The recipe in a TOML file, with `overrides` such as ``training.max_steps=100`` put over it.
 
-        Relative corpus paths start from the file's folder, those in `overrides` from the working directory. Raises
+        Its plugins are run, unless it is not the user's own. Relative paths start from the file's folder, those in `overrides` from the working directory. Raises
         RecipeError with a line for each thing that is wrong.
         """
         path = Path(path)
@@ -73,25 +75,40 @@ class Recipe(Config):
             raise RecipeError(f"{path} is not UTF-8 (byte {error.start}): a recipe is a UTF-8 text file") from None
         except OSError as error:
             raise RecipeError(f"{path}: the recipe cannot be read: {error.strerror}") from None
-        return cls.parse(text, overrides, where=str(path), folder=path.parent)
+        return cls.parse(text, overrides, where=str(path), folder=path.parent, run_plugins=run_plugins)
 
     @classmethod
     def parse(
-        cls, text: str, overrides: Sequence[str] = (), *, where: str = "the recipe", folder: str | Path = "."
+        cls,
+        text: str,
+        overrides: Sequence[str] = (),
+        *,
+        where: str = "the recipe",
+        folder: str | Path = ".",
+        run_plugins: bool = True,
     ) -> Recipe:
-        """The recipe in a TOML text; `where` names it in errors, relative corpus paths start from `folder`."""
+        """The recipe in a TOML text; `where` names it in errors, relative paths start from `folder`; else as `load`."""
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{where} is not TOML: {error}") from None
         changed = apply_overrides(data, overrides)
+        plugins = _plugins(data, Path(folder), "plugins" in changed)
+        if run_plugins:
+            for plugin in plugins:
+                load_plugin(plugin)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
-            raise RecipeError("\n".join(_explain(error, data, where, changed))) from None
-        return recipe.model_copy(
-            update={"corpus": _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)}
-        )
+            lines = _explain(error, data, where, changed)
+            if plugins and not run_plugins:
+                lines.append(
+                    f"it was made with parts of somebody's own, and no code is run for it unasked: if you trust "
+                    f"{', '.join(plugins)}, say endash --plugin {plugins[0]} …, or endash.load_plugin({plugins[0]!r})"
+                )
+            raise RecipeError("\n".join(lines)) from None
+        corpus = _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)
+        return recipe.model_copy(update={"corpus": corpus, "plugins": tuple(plugins)})
 
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with overrides put over it, checked again."""
@@ -129,6 +146,14 @@ def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
         table[keys[-1]] = _value(value)
         changed.add(dotted)
     return changed
+
+
+def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
+    """The plugins that `data` names, from `folder` on, or from the working directory if `typed` on the command line."""
+    named = data.get("plugins", [])
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        return []  # refused with the rest
+    return [str(((Path.cwd() if typed else folder) / one).resolve()) for one in named]
 
 
 def _value(text: str) -> Any:

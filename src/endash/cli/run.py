@@ -26,6 +26,13 @@ def build_parser() -> Parser:
     """The parser of every command. A command's help is its file's docstring."""
     parser = Parser(prog="endash", description=_ABOUT)
     parser.add_argument("--version", action="version", version=f"endash {endash.__version__}")
+    parser.add_argument(
+        "--plugin",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="run a Python file that registers parts; repeatable",
+    )
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
@@ -55,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         args = build_parser().parse(argv)
+        for plugin in args.plugin:
+            endash.load_plugin(plugin)
         args.run(args)
     except SystemExit as end:  # argparse: help was asked for, or the arguments are wrong
         return int(end.code or 0)
