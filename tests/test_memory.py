@@ -73,11 +73,11 @@ def test_an_existing_file_survives_a_save_that_fails(monkeypatch: pytest.MonkeyP
     made().save("kept")
     before = Path("kept").read_bytes()
 
-    def full(tensors: object, path: Path, metadata: object) -> None:
+    def full(tensors: object, path: Path, notes: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("endash.memory.save_file", full)
+    monkeypatch.setattr("endash.memory.save_tensors", full)
     with pytest.raises(MemoryMismatchError, match="cannot be written"):
         made(seed=1).save("kept")
     assert Path("kept").read_bytes() == before

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WRITING = ".writing"
 _FORMER = ".former"
@@ -16,6 +20,23 @@ def write_text(path: Path, text: str) -> None:
     """Put `text` at `path`, whole or not at all."""
     with whole_file(path) as writing:
         writing.write_text(text, encoding="utf-8")
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, *, notes: Mapping[str, str] | None = None) -> None:
+    """Put tensors and `notes` at `path` as safetensors, in a mode that the umask decides. Raises OSError alone.
+
+    safetensors itself makes files that nobody but their owner can read, and has an error of its own for a full disk.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        save_file(dict(tensors), path, metadata=dict(notes) if notes is not None else None)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    path.chmod(mode)
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from endash.errors import MemoryMismatchError
-from endash.files import whole_file
+from endash.files import save_tensors, whole_file
 
 FORMAT = "endash-memory-1"
 
@@ -124,8 +123,8 @@ class Memory:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target) as writing:
-                save_file(separate, writing, metadata=notes)
-        except (SafetensorError, OSError) as error:
+                save_tensors(separate, writing, notes=notes)
+        except OSError as error:
             raise MemoryMismatchError(
                 f"{path}: the memory cannot be written ({error}): free the disk or name another place"
             ) from error
