@@ -199,16 +199,23 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
         """Write the model as one folder; `notes` are lines for its model card, such as its scores.
 
-        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model.
+        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model, or
+        if the model cannot be written.
         """
         model_folder.check_replaceable(Path(path))
-        with whole_folder(Path(path)) as new:
-            model_folder.write_parameters(new, self.network)
-            (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
-            self.codec.save(new / model_folder.TEXT)
-            if self.pairs is not None:
-                self.pairs.save(new / model_folder.PAIRS)
-            (new / model_folder.CARD).write_text(model_folder.card(self.recipe, self.network, notes), encoding="utf-8")
+        try:
+            with whole_folder(Path(path)) as new:
+                model_folder.write_parameters(new, self.network)
+                (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
+                self.codec.save(new / model_folder.TEXT)
+                if self.pairs is not None:
+                    self.pairs.save(new / model_folder.PAIRS)
+                card = model_folder.card(self.recipe, self.network, notes)
+                (new / model_folder.CARD).write_text(card, encoding="utf-8")
+        except OSError as error:
+            raise ModelError(
+                f"{path}: the model cannot be written ({error.strerror or error}): free some space or name another place"
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:

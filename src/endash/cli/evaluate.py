@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
+from endash.cli.streams import output
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -59,7 +60,8 @@ def run(args: Namespace) -> None:
     if len(found) == 2:
         one, two = found.values()
         comparison = compare(one.hypotheses, two.hypotheses, one.references, tokenize=tokenizer_for(language))
-    _write(args, found, comparison)
+    with output():
+        _write(args, found, comparison)
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:

@@ -12,6 +12,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from endash.cli.streams import write_lines
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """MODEL TEXT, and where to write."""
@@ -30,9 +32,9 @@ def run(args: Namespace) -> None:
 
     look = look_at(load(args.model), args.text)
     page = write_page(look, args.out)
-    print(page)
+    write_lines([str(page)])
     if args.png:
-        print(write_png(look, Path(args.out).with_suffix(".png")))
+        write_lines([str(write_png(look, Path(args.out).with_suffix(".png")))])
     if sys.stdout.isatty() and not args.no_open:
         import webbrowser
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import endash
 from endash.cli import decode, encode, evaluate, look, recipe, score, train, translate
 from endash.cli.parser import Parser, note
+from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
 _COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, look)
@@ -40,16 +41,16 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     try:
-        code = _run(argv)
-        sys.stdout.flush()
-    except OSError as error:
-        if error.filename is None:  # our output cannot be written: spare the interpreter trying again as it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # its reader, such as `head`, has all that it wanted
+        return _run(argv)
+    except BrokenPipeError:  # of who reads standard error
+        return 0
+    except OutputError as error:
+        # spare the interpreter trying again as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error.__cause__, BrokenPipeError):  # its reader, such as `head`, has all that it wanted
             return 0
-        note(f"endash: error: {error.filename or 'standard output'}: {error.strerror or error}")
+        note(f"endash: error: standard output: {getattr(error.__cause__, 'strerror', '') or error.__cause__}")
         return 2
-    return code
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -64,7 +65,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except EndashError as error:
         note(f"endash: error: {error}")
         return 2
-    except OSError:
+    except OSError as error:
+        note(f"endash: error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return 2
+    except OutputError:
         raise
     except Exception:
         traceback.print_exc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from endash.errors import TextError
@@ -40,12 +41,26 @@ def read_all(what: str) -> list[str]:
     return lines
 
 
+class OutputError(Exception):
+    """Standard output cannot be written; the cause is the system's error."""
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Whatever prints results stands in this block, and they are out when it ends. Raises OutputError."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError from error
+
+
 def write_lines(lines: Iterable[str]) -> None:
     """Write each as one line of UTF-8 to standard output, at once; a line break within one becomes a space."""
     text = "".join(f"{one_line(line)}\n" for line in lines)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    with output():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
 
 
 def one_line(text: str) -> str:
