@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,25 +44,40 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, *, notes: Mapping[st
 def whole_file(path: Path) -> Iterator[Path]:
     """A path to write a file at; when the block ends well the file takes the name `path`, all of it on disk.
 
-    What stood at `path` stays until then, and stays for good if the block raises.
+    What stood at `path` stays until then, and stays for good if the block raises. A link is followed. What is no file but
+    a device or a pipe is not replaced: the content is copied into it when the block ends.
     """
-    writing = path.with_name(f".{path.name}{_WRITING}")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _poured(path) as writing:
+            yield writing
+        return
+    target = Path(os.path.realpath(path))
+    writing = target.with_name(f".{target.name}.{os.getpid()}{_WRITING}")
     try:
         yield writing
         sync(writing)
-        os.replace(writing, path)
+        os.replace(writing, target)
     except BaseException:
         writing.unlink(missing_ok=True)
         raise
-    sync(path.parent)
+    sync(target.parent)
+
+
+@contextmanager
+def _poured(target: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "whole"
+        with open(Path(folder) / "whole", "rb") as whole, open(target, "wb") as into:
+            shutil.copyfileobj(whole, into)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder to write in; when the block ends well it takes the name `path`, everything in it on disk.
 
-    What stood at `path` stays until then, and stays for good if the block raises.
+    What stood at `path` stays until then, and stays for good if the block raises. A link is followed.
     """
+    path = Path(os.path.realpath(path))
     writing, former = (path.with_name(f".{path.name}{end}") for end in (_WRITING, _FORMER))
     remove(writing)
     remove(former)
