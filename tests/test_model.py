@@ -77,6 +77,28 @@ def test_a_list_gives_a_list_and_a_text_a_text(model: Model) -> None:
     assert model.score([], []) == []
 
 
+def test_encoding_goes_in_batches_and_keeps_the_order(retrieving: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["on", "The door is open and the light is off.", "", "The fan is on."] * 40
+    encode = retrieving._encode
+    sizes: list[int] = []
+    told: list[int] = []
+
+    def counting(texts: list[str]) -> Memory:
+        sizes.append(len(texts))
+        return encode(texts)
+
+    small = retrieving.recipe.decoding.replace(batch_tokens=200)
+    monkeypatch.setattr(retrieving, "_encode", counting)
+    monkeypatch.setattr(retrieving, "recipe", retrieving.recipe.model_copy(update={"decoding": small}))
+    memory = retrieving.encode(texts, progress=told.append)
+    assert told == sizes
+    assert len(sizes) > 5
+    assert memory.sources == tuple(texts)
+    alone = retrieving.encode([texts[1]])
+    assert torch.allclose(memory.states[5][memory.mask[5]], alone.states[0][alone.mask[0]], atol=1e-5)  # float32 sums
+    assert retrieving.decode(memory)[:4] == retrieving.decode(retrieving.encode(texts[:4]))
+
+
 def test_white_space_comes_back_as_it_is(model: Model) -> None:
     texts = ["", "  \t ", "on", "\n"]
     assert model(texts) == ["", "  \t ", model("on"), "\n"]

@@ -26,7 +26,7 @@ from endash.decoding.search import search
 from endash.errors import MemoryMismatchError, ModelError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
-from endash.memory import Memory
+from endash.memory import Memory, stack
 from endash.network import Network, Watched
 from endash.recipe import Recipe
 from endash.retrieval import PairIndex
@@ -117,13 +117,22 @@ class Model:
             results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
 
-    def encode(self, texts: Sequence[str]) -> Memory:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
 
+        It is made in batches of ``decoding.batch_tokens``; `progress` is called with the size of each.
         Raises TextError for a text that is longer than the model takes.
         """
         _check_list(texts)
-        return replace(self._encode(texts), origin=self.origin)
+        batches = list(self._batches(texts, self.recipe.decoding.batch_tokens)) or [[]]
+        memories = []
+        for batch in batches:
+            memories.append(self._encode([texts[i] for i in batch]))
+            if progress is not None:
+                progress(len(batch))
+        order = [i for batch in batches for i in batch]
+        places = sorted(range(len(order)), key=order.__getitem__)
+        return replace(stack(memories).select(places), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
