@@ -164,7 +164,7 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
         def write(translations: list[str]) -> str:
             if translations:
-                entry.msgstr = translations[0]
+                entry.msgstr = _framed(translations[0], entry.msgid)
             return ""
 
         return texts, write, 1 - len(texts)
@@ -175,7 +175,17 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
     def write_plural(translations: list[str]) -> str:
         for number in missing:
-            entry.msgstr_plural[number] = translations[0] if singular and number == 0 else translations[-1]
+            text = translations[0] if singular and number == 0 else translations[-1]
+            entry.msgstr_plural[number] = _framed(text, entry.msgid)
         return ""
 
     return texts, write_plural, len(numbers) - len(missing)
+
+
+def _framed(text: str, msgid: str) -> str:
+    """`text` between the line breaks that `msgid` begins and ends with: msgfmt refuses one side without the other."""
+    inner = msgid.strip("\n")
+    if not inner:
+        return msgid
+    begin, end = msgid.split(inner)
+    return begin + text.strip("\n") + end
