@@ -118,6 +118,13 @@ def test_a_long_text_is_split_at_its_sentences_and_put_together_again(model: Mod
     assert found.alignment == one.alignment + tuple((i + words, j + behind) for i, j in two.alignment)
 
 
+def test_search_ends_where_the_decoder_s_learned_positions_do(codec: Codec) -> None:
+    learned = build(codec, "decoder.positions=learned", "decoder.max_length=40")
+    memory = learned.encode(["The door is open and the light is off."])
+    found = learned.search(memory, learned.recipe.decoding.replace(max_extra=300, beam=1))
+    assert len(found[0][0].tokens) <= 40
+
+
 def test_a_sentence_that_is_too_long_is_refused_by_its_beginning(model: Model) -> None:
     text = "The door " + "and the door " * 30
     with pytest.raises(

@@ -6,6 +6,7 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory, stack
 from endash.network import Network, Watched
-from endash.recipe import Recipe
+from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import NetworkStepper
 from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
@@ -252,7 +253,8 @@ class Model:
         self.network.eval()
         config = config or self.recipe.decoding
         own = self._own(memory)
-        lengths = [config.max_length(len(tokens)) for tokens in own]
+        end = learned_positions(self.recipe.decoder) or math.inf
+        lengths = [int(min(config.max_length(len(tokens)), end)) for tokens in own]
         return search(
             NetworkStepper(self.network, memory),
             config,
