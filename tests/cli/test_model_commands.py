@@ -203,6 +203,15 @@ def test_evaluate_takes_the_language_from_the_column(cli: Cli, model: Path, tmp_
         assert tokenizer in figures["signatures"]["bleu"]
 
 
+def test_evaluate_knows_chinese_where_nothing_names_it(cli: Cli, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("source\ttarget\nthe door .\t门\nthe fan .\t风扇\n", encoding="utf-8")
+    figures = json.loads(cli("evaluate", model, tmp_path / "test.tsv", "--json", "--beam", 1).out)
+    assert "tok:zh" in figures["signatures"]["bleu"]
+    done = cli("evaluate", model, tmp_path / "test.tsv", "--language", "chinese")
+    assert (done.code, done.out) == (2, "")
+    assert "'chinese' is no language code that is known" in done.err
+
+
 def test_evaluate_names_a_wrong_column(cli: Cli, model: Path, recipe_file: Path) -> None:
     done = cli("evaluate", model, f"{recipe_file.parent}/pairs.tsv:source,tagret")
     assert (done.code, done.out) == (2, "")

@@ -12,6 +12,7 @@ from endash.config import Config
 from endash.corpora.files import read_bytes, surrogate_in
 from endash.corpora.readers import Job, Reader, readers
 from endash.corpora.record import BadLine, Record, excerpt
+from endash.corpora.scripts import known_language
 from endash.errors import CorpusError
 
 _CHARSET = re.compile(rb'"?Content-Type:[^"\n]*charset=([A-Za-z0-9_.:-]+)')
@@ -44,6 +45,10 @@ class Po(Reader):
         for entry in parse_po(path, read_bytes(path)):
             yield from entry_pairs(entry, f"{path}:{entry.linenum}")
 
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_po(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
+
     def jobs(self) -> Iterator[Job]:
         """Each entry without a translation; then the file, for it is written whole."""
         path = self.config.path
@@ -73,6 +78,10 @@ class Mo(Reader):
         path = self.config.path
         for number, entry in enumerate(parse_mo(path, read_bytes(path)), start=1):
             yield from entry_pairs(entry, f"{path}#{number}")
+
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_mo(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
 
 
 def parse_po(path: str, raw: bytes) -> Any:
