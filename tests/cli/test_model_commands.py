@@ -78,6 +78,24 @@ def test_translate_n_best(cli: Cli, model: Path) -> None:
     assert rows[0][2] == cli("translate", model, "--beam", 4, stdin="The door is on.\n").out.rstrip("\n")
 
 
+def test_n_best_may_be_set_as_a_setting_too(cli: Cli, model: Path, memory_file: Path) -> None:
+    line = "The door is on.\n"
+    done = cli("translate", model, "--set", "decoding.n_best=2", "--beam", 4, stdin=line)
+    assert done.out == cli("translate", model, "--n-best", 2, "--beam", 4, stdin=line).out
+    assert cli("translate", model, "--n-best", 2, "--set", "decoding.n_best=2", stdin=line).code == 0
+    for command in (("translate", model, "--alignment"), ("decode", model, memory_file), ("evaluate", model, "x.tsv")):
+        done = cli(*command, "--set", "decoding.n_best=2", stdin=line)
+        assert (done.code, done.out) == (2, "")
+        assert "best" in done.err
+
+
+@pytest.mark.parametrize(("option", "setting"), [("--beam", "beam"), ("--n-best", "n_best")])
+def test_an_option_that_a_setting_contradicts_is_refused(option: str, setting: str, cli: Cli, model: Path) -> None:
+    done = cli("translate", model, option, 2, "--set", f"decoding.{setting}=3", stdin="a\n")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"endash: error: {option} 2 and --set decoding.{setting}=3 contradict: leave one")
+
+
 def test_translate_alignment_is_in_pharaoh_pairs(cli: Cli, model: Path) -> None:
     (line,) = cli("translate", model, "--alignment", stdin="The door is on.\n").out.splitlines()
     text, pairs = line.split("\t")
@@ -192,6 +210,12 @@ def test_evaluate_against_another_model(cli: Cli, model: Path, other_model: Path
     assert figures["against"]["model"] == str(other_model)
     assert 0 <= figures["comparison"]["bleu"]["p"] <= 1
     assert "42 sentences" in cli(*arguments).out
+
+
+def test_evaluate_against_itself_is_no_comparison(cli: Cli, model: Path) -> None:
+    done = cli("evaluate", model, "x.tsv", "--against", f"{model}/../{model.name}")
+    assert (done.code, done.out) == (2, "")
+    assert "is the model itself: name another one to compare with" in done.err
 
 
 def test_evaluate_takes_the_language_from_the_column(cli: Cli, model: Path, tmp_path: Path) -> None:

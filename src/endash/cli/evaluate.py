@@ -11,6 +11,7 @@ example:
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
 from endash.cli.streams import output
+from endash.errors import EndashError
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -39,6 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Translate the corpus's sources with each model and write the figures."""
     changes = decoding_changes(args)
+    if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
+        raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
     from endash.corpora import Corpus, CorpusConfig, guess_reader
     from endash.evaluation.compare import compare

@@ -44,11 +44,12 @@ def run(args: Namespace) -> None:
     """Translate standard input, or a file."""
     if bool(args.source) != bool(args.target):
         raise EndashError("--in and --out go together: the file to translate and the one to write")
+    changes = decoding_changes(args)
+    args.n_best = changes.get("n_best")
     if args.source and (args.alignment or args.n_best):
         raise EndashError("--alignment and --n-best are for lines on standard input: a file keeps its own structure")
-    changes = decoding_changes(args)
-    if args.n_best:
-        changes["n_best"] = args.n_best
+    if args.alignment and args.n_best:
+        raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
     from endash.model import load
 
