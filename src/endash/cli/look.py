@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from endash.cli.streams import write_lines
+from endash.errors import EndashError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,6 +27,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the pictures and print their paths."""
+    if Path(args.out).suffix.lower() == ".png":
+        raise EndashError(
+            f"--out {args.out}: the page is HTML: name it {Path(args.out).with_suffix('.html')}, and --png writes "
+            "the picture beside it"
+        )
+
     from endash.inspection import write_page, write_png
     from endash.inspection.observe import look_at
     from endash.model import load
