@@ -82,6 +82,11 @@ def test_corpus_paths_start_from_the_recipe_s_folder(tmp_path: Path) -> None:
     assert recipe.corpus.train[0].source == "source", "a column is no path"  # type: ignore[attr-defined]
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(MINIMAL, encoding="utf-8-sig")
+    assert Recipe.load(tmp_path / "tiny.toml").name == "tiny"
+
+
 def test_paths_typed_on_the_command_line_start_from_where_it_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

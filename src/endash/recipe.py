@@ -78,7 +78,7 @@ class Recipe(Config):
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise RecipeError(f"{path}: there is no such recipe: {_beside(path)}") from None
         except UnicodeDecodeError as error:

@@ -41,6 +41,7 @@ def test_translate_writes_one_line_for_each(cli: Cli, model: Path) -> None:
 def test_translate_reads_any_line_end_and_a_last_line_without(cli: Cli, model: Path) -> None:
     first = cli("translate", model, stdin="The door is on.\nThe fan is off.\n").out
     assert cli("translate", model, stdin="The door is on.\r\nThe fan is off.").out == first
+    assert cli("translate", model, stdin="\ufeffThe door is on.\nThe fan is off.\n").out == first
     assert cli("translate", model, stdin="").out == ""
 
 

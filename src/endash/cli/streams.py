@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ CHUNK = 512  # lines handled at once: enough to fill batches, and the first answ
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input without their ends. Raises TextError that names a line which is not UTF-8."""
+    """The lines of standard input without their ends and without a byte order mark. Raises TextError that names a line which is not UTF-8."""
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
