@@ -41,7 +41,6 @@ def test_translate_writes_one_line_for_each(cli: Cli, model: Path) -> None:
 def test_translate_reads_any_line_end_and_a_last_line_without(cli: Cli, model: Path) -> None:
     first = cli("translate", model, stdin="The door is on.\nThe fan is off.\n").out
     assert cli("translate", model, stdin="The door is on.\r\nThe fan is off.").out == first
-    assert cli("translate", model, stdin="\ufeffThe door is on.\nThe fan is off.\n").out == first
     assert cli("translate", model, stdin="").out == ""
 
 
@@ -114,6 +113,9 @@ def test_translate_a_file_keeps_its_structure(cli: Cli, model: Path, tmp_path: P
     rows = [line.split("\t") for line in (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()]
     assert [row[:2] for row in rows] == [["id", "source"], ["7", "The door is on."], ["8", "The fan is off."]]
     assert rows[0][2] == "target"
+    (tmp_path / "bare.tsv").write_text("The door is on.\nThe fan is off.\n", encoding="utf-8")
+    done = cli("translate", model, "--in", tmp_path / "bare.tsv", "--out", tmp_path / "out.tsv")
+    assert "taking 'The door is on.' for the source" in done.err
 
 
 def test_translate_in_and_out_go_together(cli: Cli, model: Path) -> None:

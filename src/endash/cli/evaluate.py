@@ -44,7 +44,7 @@ def run(args: Namespace) -> None:
     if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
         raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
-    from endash.corpora import Corpus, CorpusConfig, guess_reader
+    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns
     from endash.evaluation.compare import compare
     from endash.evaluation.evaluate import evaluate
     from endash.evaluation.metrics import check_language, tokenizer_for
@@ -53,6 +53,8 @@ def run(args: Namespace) -> None:
     if args.language:
         check_language(args.language)
     reader = guess_reader(args.corpus)
+    if guessed := guessed_columns(args.corpus):
+        note(guessed)
     corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
     pairs = [(record.source, record.target) for record in corpus]
     note(str(corpus.report))

@@ -61,8 +61,10 @@ def run(args: Namespace) -> None:
 
 
 def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
-    from endash.corpora import translate_file
+    from endash.corpora import guessed_columns, translate_file
 
+    if guessed := guessed_columns(args.source):
+        note(guessed)
     with progress(args.source) as advance:
         done = translate_file(args.source, args.target, best_texts(model, changes, advance))
     note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")
