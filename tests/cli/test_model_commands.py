@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,6 +137,20 @@ def test_a_failed_file_leaves_the_old_one_whole(cli: Cli, model: Path, tmp_path:
     assert f"{tmp_path / 'in.tsv'}:3" in done.err
     assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "precious"
     assert sorted(os.listdir(tmp_path)) == ["in.tsv", "out.tsv"]
+
+
+def test_a_file_whose_translation_is_terminated_leaves_nothing(
+    cli: Cli, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("endash.model.Model.translate", terminated)
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    done = cli("translate", model, "--in", tmp_path / "in.txt", "--out", tmp_path / "out.txt")
+    assert (done.code, done.err) == (130, "endash: interrupted\n")
+    assert os.listdir(tmp_path) == ["in.txt"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize("command", ["translate", "score"])

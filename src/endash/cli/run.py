@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -39,7 +41,9 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; gives its exit code. SIGTERM stops it as Ctrl-C does, so that nothing half-written is left behind."""
+    taken = threading.current_thread() is threading.main_thread()
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler) if taken else None
     try:
         return _run(argv)
     except BrokenPipeError:  # of who reads standard error
@@ -51,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         note(f"endash: error: standard output: {getattr(error.__cause__, 'strerror', '') or error.__cause__}")
         return 2
+    finally:
+        if taken:
+            signal.signal(signal.SIGTERM, former)
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -63,7 +63,15 @@ def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, 
     machine = machine_for(recipe.training)
     keep_freed_memory()
     with _told(Path(out)), run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
-        return _train(recipe, folder, machine, shown)
+        try:
+            return _train(recipe, folder, machine, shown)
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:  # before the loop, which stops in an order of its own
+            raise Interrupted(
+                f"stopped while the run in {out} was made ready; what is ready is kept. To go on, give the same command "
+                "with --resume"
+            ) from None
 
 
 @contextmanager
