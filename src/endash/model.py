@@ -150,11 +150,11 @@ class Model:
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
         return replace(memory, sources=tuple(texts))
 
-    def decode(self, memory: Memory, **decoding: Any) -> list[str]:
+    def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
 
         White space alone comes back as it is, as from `translate`.
-        Raises MemoryMismatchError for a memory of another model; `decoding` as for `translate`.
+        Raises MemoryMismatchError for a memory of another model; `decoding` and `progress` as for `translate`.
         """
         if memory.origin != self.origin:
             raise MemoryMismatchError(
@@ -165,7 +165,11 @@ class Model:
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
-        found = [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+        found: list[str] = []
+        for batch in rows:
+            found += [hypotheses[0].text for hypotheses in self._write(memory.select(batch), config, rows=batch)]
+            if progress is not None:
+                progress(len(batch))
         return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
 
     @torch.no_grad()
