@@ -137,7 +137,7 @@ def test_an_existing_model_survives_a_save_that_fails(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(model.codec, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelError, match="No space"):
         model.save(folder)
     assert contents(folder) == before
     assert os.listdir(folder.parent) == ["model"]

@@ -6,6 +6,7 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +27,9 @@ from endash.decoding.search import search
 from endash.errors import MemoryMismatchError, ModelError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
-from endash.memory import Memory
+from endash.memory import Memory, stack
 from endash.network import Network, Watched
-from endash.recipe import Recipe
+from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import NetworkStepper
 from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
@@ -117,13 +118,22 @@ class Model:
             results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
 
-    def encode(self, texts: Sequence[str]) -> Memory:
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
 
+        It is made in batches of ``decoding.batch_tokens``; `progress` is called with the size of each.
         Raises TextError for a text that is longer than the model takes.
         """
         _check_list(texts)
-        return replace(self._encode(texts), origin=self.origin)
+        batches = list(self._batches(texts, self.recipe.decoding.batch_tokens)) or [[]]
+        memories = []
+        for batch in batches:
+            memories.append(self._encode([texts[i] for i in batch]))
+            if progress is not None:
+                progress(len(batch))
+        order = [i for batch in batches for i in batch]
+        places = sorted(range(len(order)), key=order.__getitem__)
+        return replace(stack(memories).select(places), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
@@ -140,11 +150,11 @@ class Model:
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
         return replace(memory, sources=tuple(texts))
 
-    def decode(self, memory: Memory, **decoding: Any) -> list[str]:
+    def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
 
         White space alone comes back as it is, as from `translate`.
-        Raises MemoryMismatchError for a memory of another model; `decoding` as for `translate`.
+        Raises MemoryMismatchError for a memory of another model; `decoding` and `progress` as for `translate`.
         """
         if memory.origin != self.origin:
             raise MemoryMismatchError(
@@ -155,7 +165,11 @@ class Model:
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
-        found = [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+        found: list[str] = []
+        for batch in rows:
+            found += [hypotheses[0].text for hypotheses in self._write(memory.select(batch), config, rows=batch)]
+            if progress is not None:
+                progress(len(batch))
         return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
 
     @torch.no_grad()
@@ -199,16 +213,23 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
         """Write the model as one folder; `notes` are lines for its model card, such as its scores.
 
-        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model.
+        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model, or
+        if the model cannot be written.
         """
         model_folder.check_replaceable(Path(path))
-        with whole_folder(Path(path)) as new:
-            model_folder.write_parameters(new, self.network)
-            (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
-            self.codec.save(new / model_folder.TEXT)
-            if self.pairs is not None:
-                self.pairs.save(new / model_folder.PAIRS)
-            (new / model_folder.CARD).write_text(model_folder.card(self.recipe, self.network, notes), encoding="utf-8")
+        try:
+            with whole_folder(Path(path)) as new:
+                model_folder.write_parameters(new, self.network)
+                (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
+                self.codec.save(new / model_folder.TEXT)
+                if self.pairs is not None:
+                    self.pairs.save(new / model_folder.PAIRS)
+                card = model_folder.card(self.recipe, self.network, notes)
+                (new / model_folder.CARD).write_text(card, encoding="utf-8")
+        except OSError as error:
+            raise ModelError(
+                f"{path}: the model cannot be written ({error.strerror or error}): free some space or name another place"
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -236,7 +257,8 @@ class Model:
         self.network.eval()
         config = config or self.recipe.decoding
         own = self._own(memory)
-        lengths = [config.max_length(len(tokens)) for tokens in own]
+        end = learned_positions(self.recipe.decoder) or math.inf
+        lengths = [int(min(config.max_length(len(tokens)), end)) for tokens in own]
         return search(
             NetworkStepper(self.network, memory),
             config,

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from endash.errors import ModelError
+from endash.files import save_tensors
 from endash.recipe import Recipe
 
 PARAMETERS, RECIPE, TEXT, PAIRS, CARD = "model.safetensors", "recipe.toml", "text", "pairs", "README.md"
@@ -52,10 +53,8 @@ def check_replaceable(path: Path) -> None:
 
 def write_parameters(folder: Path, network: nn.Module) -> None:
     """Write the parameters, a shared one once."""
-    save_file(
-        {name: parameter.detach().cpu().contiguous() for name, parameter in network.named_parameters()},
-        folder / PARAMETERS,
-    )
+    found = {name: parameter.detach().cpu().contiguous() for name, parameter in network.named_parameters()}
+    save_tensors(found, folder / PARAMETERS)
 
 
 def read_parameters(folder: Path, network: nn.Module) -> None:

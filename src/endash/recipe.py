@@ -55,9 +55,21 @@ class Recipe(Config):
     def _fits(self) -> Self:
         widths = {"encoder_width": self.encoder.input_width, "decoder_width": self.decoder.width}
         head = self.head.why_not(joint=self.text.joint, **widths)
-        if reason := why_not(self.encoder, self.link, self.decoder) or head:
+        if reason := why_not(self.encoder, self.link, self.decoder) or head or self._too_long():
             raise ValueError(reason)
         return self
+
+    def _too_long(self) -> str | None:
+        """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""
+        for role, part in (("encoder", self.encoder), ("decoder", self.decoder)):
+            end = learned_positions(part)
+            if end is not None and self.text.max_length > end:
+                return (
+                    f"text.max_length = {self.text.max_length} is more than the {end} positions that the {role} learns: raise "
+                    f"the {role}'s max_length to {self.text.max_length}, lower text.max_length, or leave out its "
+                    'positions = "learned"'
+                )
+        return None
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = (), *, run_plugins: bool = True) -> Recipe:
@@ -68,7 +80,7 @@ class Recipe(Config):
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise RecipeError(f"{path}: there is no such recipe: {_beside(path)}") from None
         except UnicodeDecodeError as error:
@@ -124,6 +136,16 @@ class Recipe(Config):
         """16 hexadecimal digits that change with any setting."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def learned_positions(part: Config) -> int | None:
+    """How many positions an encoder or decoder learns, or the part that it wraps; None where they have no end."""
+    inner = next(
+        (held for name in ("encoder", "decoder") if isinstance(held := getattr(part, name, None), Config)), None
+    )
+    if inner is not None:
+        return learned_positions(inner)
+    return getattr(part, "max_length", None) if getattr(part, "positions", None) == "learned" else None
 
 
 def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:

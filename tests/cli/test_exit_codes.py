@@ -99,6 +99,7 @@ def test_wrong_arguments_are_answered_with_the_nearest(arguments: list[str], mes
     [
         (CorpusError("no such file"), 2, "endash: error: no such file\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "endash: error: /x: Permission denied\n"),
+        (OSError(28, "No space left on device"), 2, "endash: error: No space left on device\n"),
         (KeyboardInterrupt(), 130, "endash: interrupted\n"),
         (KeyboardInterrupt("saved in runs/x"), 130, "endash: saved in runs/x\n"),
     ],
@@ -130,10 +131,11 @@ def test_a_reader_that_has_enough_is_no_error(arguments: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["recipe", "list", "readers"]])
+def test_a_full_disk_is_told(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "endash", "recipe", "list", "readers"],
+            [sys.executable, "-m", "endash", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

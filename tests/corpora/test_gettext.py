@@ -146,3 +146,19 @@ def test_a_po_with_a_wrong_byte_anywhere_is_not_rewritten(tmp_path: Path) -> Non
     path = put(tmp_path / "de.po", PO.replace("A comment", "\xe4").encode("latin-1").replace(b"\xd6", b"O"))
     with pytest.raises(CorpusError, match=r"de.po:1: byte 0xe4 does not belong to the file's encoding: mend the line"):
         translate_file(str(path), str(path), lambda texts: texts)
+
+
+def test_a_translation_has_line_breaks_at_the_ends_where_its_msgid_does(tmp_path: Path) -> None:
+    entries = [
+        'msgid "\\nfirst\\n\\n"\nmsgstr ""',
+        'msgid "plain"\nmsgstr ""',
+        'msgid "one\\n"\nmsgid_plural "many\\n"\nmsgstr[0] ""\nmsgstr[1] ""',
+    ]
+    path = put(
+        tmp_path / "a.po", "\n\n".join(['msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"', *entries])
+    )
+    translate_file(str(path), str(tmp_path / "b.po"), lambda texts: [f"\n{text.strip().upper()}" for text in texts])
+    written = {entry.msgid: entry for entry in polib.pofile(str(tmp_path / "b.po"))}
+    assert written["\nfirst\n\n"].msgstr == "\nFIRST\n\n"
+    assert written["plain"].msgstr == "PLAIN"
+    assert written["one\n"].msgstr_plural == {0: "ONE\n", 1: "MANY\n"}

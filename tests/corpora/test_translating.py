@@ -129,3 +129,15 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
     writer.start()
     assert translate_file(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), shout).translated == 2
     writer.join()
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    os.mkfifo(tmp_path / "out.txt")
+    reading = os.open(tmp_path / "out.txt", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        translate_file(str(tmp_path / "in.txt"), str(tmp_path / "out.txt"), lambda texts: [t.upper() for t in texts])
+        assert os.read(reading, 100) == b"A\n"
+    finally:
+        os.close(reading)
+    assert (tmp_path / "out.txt").is_fifo()

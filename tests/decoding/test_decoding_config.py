@@ -56,3 +56,10 @@ def test_the_maximum_length_counts_the_end_of_sentence() -> None:
 def test_no_torch_is_imported() -> None:
     code = "import sys, endash.decoding.config, endash.decoding.hypothesis; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
+    with pytest.raises(
+        RecipeError, match=r"^decoding\.beem: unknown key; did you mean 'beam'\? allowed: batch_tokens, beam"
+    ):
+        DecodingConfig().replace(beem=3)

@@ -98,7 +98,7 @@ def training(folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> T
 def go(run: Training) -> str:
     """Restore and run to the end; gives what ended it."""
     run.restore()
-    with Stop() as stop, Journal(run.folder, step=run.position.step) as journal:
+    with Stop() as stop, Journal(run.folder, step=run.position.step, warn=print) as journal:
         return run.run(stop, journal)
 
 

@@ -12,6 +12,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from endash.cli.streams import write_lines
+from endash.errors import EndashError
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """MODEL TEXT, and where to write."""
@@ -24,15 +27,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the pictures and print their paths."""
+    if Path(args.out).suffix.lower() == ".png":
+        raise EndashError(
+            f"--out {args.out}: the page is HTML: name it {Path(args.out).with_suffix('.html')}, and --png writes "
+            "the picture beside it"
+        )
+
     from endash.inspection import write_page, write_png
     from endash.inspection.observe import look_at
     from endash.model import load
 
     look = look_at(load(args.model), args.text)
     page = write_page(look, args.out)
-    print(page)
+    write_lines([str(page)])
     if args.png:
-        print(write_png(look, Path(args.out).with_suffix(".png")))
+        write_lines([str(write_png(look, Path(args.out).with_suffix(".png")))])
     if sys.stdout.isatty() and not args.no_open:
         import webbrowser
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
 import endash
 from endash.cli import decode, encode, evaluate, look, recipe, score, train, translate
 from endash.cli.parser import Parser, note
+from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
 _COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, look)
@@ -45,18 +48,23 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; gives its exit code. SIGTERM stops it as Ctrl-C does, so that nothing half-written is left behind."""
+    taken = threading.current_thread() is threading.main_thread()
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler) if taken else None
     try:
-        code = _run(argv)
-        sys.stdout.flush()
-    except OSError as error:
-        if error.filename is None:  # our output cannot be written: spare the interpreter trying again as it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # its reader, such as `head`, has all that it wanted
+        return _run(argv)
+    except BrokenPipeError:  # of who reads standard error
+        return 0
+    except OutputError as error:
+        # spare the interpreter trying again as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error.__cause__, BrokenPipeError):  # its reader, such as `head`, has all that it wanted
             return 0
-        note(f"endash: error: {error.filename or 'standard output'}: {error.strerror or error}")
+        note(f"endash: error: standard output: {getattr(error.__cause__, 'strerror', '') or error.__cause__}")
         return 2
-    return code
+    finally:
+        if taken:
+            signal.signal(signal.SIGTERM, former)
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -73,7 +81,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except EndashError as error:
         note(f"endash: error: {error}")
         return 2
-    except OSError:
+    except OSError as error:
+        note(f"endash: error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return 2
+    except OutputError:
         raise
     except Exception:
         traceback.print_exc()

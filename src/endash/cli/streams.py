@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from endash.errors import TextError
@@ -12,9 +14,11 @@ CHUNK = 512  # lines handled at once: enough to fill batches, and the first answ
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input without their ends. Raises TextError that names a line which is not UTF-8."""
+    """The lines of standard input without their ends and without a byte order mark. Raises TextError that names a line which is not UTF-8."""
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
@@ -40,12 +44,26 @@ def read_all(what: str) -> list[str]:
     return lines
 
 
+class OutputError(Exception):
+    """Standard output cannot be written; the cause is the system's error."""
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Whatever prints results stands in this block, and they are out when it ends. Raises OutputError."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError from error
+
+
 def write_lines(lines: Iterable[str]) -> None:
     """Write each as one line of UTF-8 to standard output, at once; a line break within one becomes a space."""
     text = "".join(f"{one_line(line)}\n" for line in lines)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    with output():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
 
 
 def one_line(text: str) -> str:

@@ -44,11 +44,12 @@ def run(args: Namespace) -> None:
     """Translate standard input, or a file."""
     if bool(args.source) != bool(args.target):
         raise EndashError("--in and --out go together: the file to translate and the one to write")
+    changes = decoding_changes(args)
+    args.n_best = changes.get("n_best")
     if args.source and (args.alignment or args.n_best):
         raise EndashError("--alignment and --n-best are for lines on standard input: a file keeps its own structure")
-    changes = decoding_changes(args)
-    if args.n_best:
-        changes["n_best"] = args.n_best
+    if args.alignment and args.n_best:
+        raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
     from endash.model import load
 
@@ -60,8 +61,10 @@ def run(args: Namespace) -> None:
 
 
 def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
-    from endash.corpora import translate_file
+    from endash.corpora import guessed_columns, translate_file
 
+    if guessed := guessed_columns(args.source):
+        note(guessed)
     with progress(args.source) as advance:
         done = translate_file(args.source, args.target, best_texts(model, changes, advance))
     note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")

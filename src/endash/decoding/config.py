@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from endash.config import Config
-from endash.errors import EndashError, RecipeError
+from endash.errors import EndashError, RecipeError, nearest
 
 _ONLY: dict[str, frozenset[str]] = {
     "beam": frozenset({"beam", "length_penalty"}),
@@ -83,6 +83,8 @@ class DecodingConfig(Config):
 
 def _readable(error: Any) -> str:
     name = ".".join(("decoding", *map(str, error["loc"])))
+    if error["type"] == "extra_forbidden":
+        return f"{name}: unknown key; {nearest(str(error['loc'][-1]), DecodingConfig.model_fields)}"
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, ValueError) and not isinstance(cause, EndashError):
         return f"{name}: {cause}"

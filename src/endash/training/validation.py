@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
-from endash.corpora.scripts import scripts_of, share_in
+from endash.corpora.scripts import is_chinese
 from endash.evaluation.metrics import bleu, chrf
 from endash.model import Model
 from endash.network import Batch
@@ -27,7 +25,7 @@ class Validator:
         pairs: list[tuple[str, str]] = valid.about["pairs"]
         self.sources = [source for source, _ in pairs]
         self.references = [target for _, target in pairs]
-        self.tokenize = "zh" if _is_chinese(self.references) else None
+        self.tokenize = "zh" if is_chinese(self.references) else None
 
     @torch.no_grad()
     def __call__(self, stop: Stop) -> dict[str, float] | None:
@@ -64,8 +62,3 @@ class Validator:
             with self.machine.autocast():
                 found += [best[0].text for best in self.model.translate(chunk, search="beam", beam=1, n_best=1)]
         return found
-
-
-def _is_chinese(texts: Sequence[str]) -> bool:
-    """True if most letters are Han: such text has no spaces for BLEU to count words by."""
-    return (share_in(" ".join(texts[:1000]), scripts_of("zh")) or 0.0) > 0.5

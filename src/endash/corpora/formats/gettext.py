@@ -12,6 +12,7 @@ from endash.config import Config
 from endash.corpora.files import read_bytes, surrogate_in
 from endash.corpora.readers import Job, Reader, readers
 from endash.corpora.record import BadLine, Record, excerpt
+from endash.corpora.scripts import known_language
 from endash.errors import CorpusError
 
 _CHARSET = re.compile(rb'"?Content-Type:[^"\n]*charset=([A-Za-z0-9_.:-]+)')
@@ -44,6 +45,10 @@ class Po(Reader):
         for entry in parse_po(path, read_bytes(path)):
             yield from entry_pairs(entry, f"{path}:{entry.linenum}")
 
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_po(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
+
     def jobs(self) -> Iterator[Job]:
         """Each entry without a translation; then the file, for it is written whole."""
         path = self.config.path
@@ -73,6 +78,10 @@ class Mo(Reader):
         path = self.config.path
         for number, entry in enumerate(parse_mo(path, read_bytes(path)), start=1):
             yield from entry_pairs(entry, f"{path}#{number}")
+
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_mo(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
 
 
 def parse_po(path: str, raw: bytes) -> Any:
@@ -164,7 +173,7 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
         def write(translations: list[str]) -> str:
             if translations:
-                entry.msgstr = translations[0]
+                entry.msgstr = _framed(translations[0], entry.msgid)
             return ""
 
         return texts, write, 1 - len(texts)
@@ -175,7 +184,17 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
     def write_plural(translations: list[str]) -> str:
         for number in missing:
-            entry.msgstr_plural[number] = translations[0] if singular and number == 0 else translations[-1]
+            text = translations[0] if singular and number == 0 else translations[-1]
+            entry.msgstr_plural[number] = _framed(text, entry.msgid)
         return ""
 
     return texts, write_plural, len(numbers) - len(missing)
+
+
+def _framed(text: str, msgid: str) -> str:
+    """`text` between the line breaks that `msgid` begins and ends with: msgfmt refuses one side without the other."""
+    inner = msgid.strip("\n")
+    if not inner:
+        return msgid
+    begin, end = msgid.split(inner)
+    return begin + text.strip("\n") + end

@@ -97,7 +97,8 @@ class Tsv(Reader):
             return column
         assert names is not None
         if column not in names:
-            raise column_error(f"{self.config.path}:1", column, names)
+            problem = column_error(f"{self.config.path}:1", column, names)
+            raise CorpusError(f"{problem}; if line 1 is a row already: header = false and numbers, or FILE.tsv:0,1")
         return names.index(column)
 
     def _target(self, names: list[str] | None) -> int:
