@@ -22,7 +22,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """MODEL TEXT, and where to write."""
     parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="a source to translate and look at")
-    parser.add_argument("--latent", action="store_true", help="look at the latent space, with lines from standard input")
+    parser.add_argument(
+        "--latent", action="store_true", help="look at the latent space, with lines from standard input"
+    )
     parser.add_argument("--out", metavar="FILE", default="look.html", help="the page to write (look.html)")
     parser.add_argument("--png", action="store_true", help="write a picture beside it too")
     parser.add_argument("--no-open", action="store_true", help="do not show the page in the browser")

@@ -83,4 +83,5 @@ def _short(text: str) -> str:
 
 
 def asset(name: str) -> str:
+    """The text of a file in ``assets``."""
     return (files("endash.inspection") / "assets" / name).read_text(encoding="utf-8")
