@@ -24,7 +24,10 @@ def sample(model: Model, count: int, *, seed: int, **decoding: Any) -> list[str]
     """
     width = require_latent(model)
     generator = torch.Generator().manual_seed(seed)
-    return write(model, torch.randn(max(0, count), width, generator=generator), **decoding)
+    z_NZ = torch.zeros(count, width)
+    for z_Z in z_NZ:  # one after the other: torch draws a few numbers in another way than many
+        z_Z.normal_(generator=generator)
+    return write(model, z_NZ, **decoding)
 
 
 def interpolate(model: Model, first: str, last: str, *, steps: int, **decoding: Any) -> list[str]:
