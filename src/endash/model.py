@@ -17,7 +17,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from endash import model_folder
+from endash import latent, model_folder
 from endash.combination import kind_of
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
@@ -189,6 +189,14 @@ class Model:
             for i, total in zip(batch, totals, strict=True):
                 scores[i] = total
         return scores
+
+    def sample(self, count: int, *, seed: int, **decoding: Any) -> list[str]:
+        """New texts from latent vectors that are drawn; see `endash.latent.sample`."""
+        return latent.sample(self, count, seed=seed, **decoding)
+
+    def interpolate(self, first: str, last: str, *, steps: int, **decoding: Any) -> list[str]:
+        """Texts on the way from one to another; see `endash.latent.interpolate`."""
+        return latent.interpolate(self, first, last, steps=steps, **decoding)
 
     @property
     def device(self) -> torch.device:

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from endash import combination
 from endash.config import Config
+from endash.encoders.variational import VariationalConfig, draw
 from endash.heads import Head, HeadConfig, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
+from endash.objectives.elbo import drop_words, elbo
 from endash.parts.contracts import OpenLink, PartConfig
 from endash.parts.masks import hide, real
 
-BOS = 2  # the token that every target starts from
+UNK, BOS = 1, 2  # a token that the decoder is not told, and the one that every target starts from
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Network(nn.Module):
         self.source_embedding = nn.Embedding(source_size, encoder.input_width)
         self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
+        self.variational = encoder if isinstance(encoder, VariationalConfig) else None
         self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
         tied = None if head.tie == "none" else self.target_embedding
@@ -130,24 +133,36 @@ class Network(nn.Module):
 
     def decode(self, target_BT: Tensor, link: OpenLink) -> Tensor:
         """Hidden states (B, T, D) from which each target token is predicted."""
-        hidden: Tensor = self.decoder(self._embed(self.target_embedding, _inputs(target_BT)), link)
-        return hidden
+        return self._write(_inputs(target_BT), link)
 
     def forward(self, batch: Batch) -> Tensor:
         """Unnormalised log-probabilities (B, T, V) of every target position."""
         return self._scores(batch.target, self.open(self.encode(batch.source, batch.passages)))
 
-    def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
-        """What training minimises; see `Head.loss`."""
-        link = self.open(self.encode(batch.source, batch.passages))
-        return self.head.loss(
-            self.decode(batch.target, link),
+    def loss(self, batch: Batch, *, label_smoothing: float, progress: float = 1.0) -> Loss:
+        """What training minimises when `progress` of it, 0 to 1, is done; see `Head.loss`, and `elbo` of a variational model.
+
+        A variational model draws its latent vectors, and so asks torch's generator, also where it is not training.
+        """
+        memory = self.encode(batch.source, batch.passages)
+        inputs_BT = _inputs(batch.target)
+        if self.variational and self.training:
+            inputs_BT = drop_words(inputs_BT, self.variational.word_dropout, unknown=UNK)
+        elif self.variational:
+            memory = draw(memory)
+        link = self.open(memory)
+        loss = self.head.loss(
+            self._write(inputs_BT, link),
             batch.target,
             real(batch.target),
             link.copyable,
             _traces(batch.target, link),
             label_smoothing=label_smoothing,
         )
+        if self.variational is None:
+            return loss
+        assert memory.latent is not None
+        return elbo(loss, memory.latent, self.variational, progress=progress)
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""
@@ -175,6 +190,11 @@ class Network(nn.Module):
             assert written.traces is not None
             traces = link.copyable.follow(tokens_BK, written.traces)
         return self.head(hidden, link.copyable, traces).float(), Written(state, traces)
+
+    def _write(self, inputs_BT: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) after these tokens."""
+        hidden: Tensor = self.decoder(self._embed(self.target_embedding, inputs_BT), link)
+        return hidden
 
     def _scores(self, target_BT: Tensor, link: OpenLink) -> Tensor:
         scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _traces(target_BT, link))

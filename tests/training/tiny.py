@@ -46,7 +46,7 @@ class TinyNetwork(nn.Module):
         before = torch.cat([torch.full_like(batch.target[:, :1], 2), batch.target[:, :-1]], 1)
         return self.output(torch.tanh(self.middle(summary + self.embedding(before))))
 
-    def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
+    def loss(self, batch: Batch, *, label_smoothing: float, progress: float = 1.0) -> Loss:
         where = batch.target != 0
         if self.training:
             self.seen += len(batch.source)

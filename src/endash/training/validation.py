@@ -13,6 +13,7 @@ from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.interruption import Stop
 from endash.training.machine import Machine
+from endash.training.position import Window
 
 _SENTENCES = 256  # translated between two looks at whether to stop
 
@@ -31,7 +32,9 @@ class Validator:
     def __call__(self, stop: Stop) -> dict[str, float] | None:
         """The figures; None if `stop` was requested before they were complete."""
         self.model.network.eval()
-        figures = {"loss": self._loss()}
+        with torch.random.fork_rng():  # a latent vector that is drawn leaves training's own draws as they are
+            torch.manual_seed(0)
+            figures = self._losses()
         if self.config.metric == "loss":
             return figures
         hypotheses = self._translations(stop)
@@ -41,16 +44,17 @@ class Validator:
             return figures | {"bleu": bleu(hypotheses, self.references, tokenize=self.tokenize).value}
         return figures | {"chrf": chrf(hypotheses, self.references).value}
 
-    def _loss(self) -> float:
-        nll = 0.0
-        tokens = 0
+    def _losses(self) -> dict[str, float]:
+        """The loss in nats per target token, its named parts in nats per example."""
+        sums = Window()
         for rows in epoch_batches(self.valid.lengths, batch_tokens=self.config.batch_tokens, seed=0, epoch=0):
             fields = [torch.from_numpy(field).to(self.machine.device) for field in self.valid.padded(rows)]
             with self.machine.autocast():
                 loss = self.model.network.loss(Batch(fields[0], fields[1], tuple(fields[2:])), label_smoothing=0.0)
-            nll += float(loss.nll)
-            tokens += loss.tokens
-        return nll / tokens
+            sums.add(loss)
+            sums.targets += loss.tokens
+        examples = len(self.valid)
+        return {"loss": sums.nll / sums.targets, **{name: value / examples for name, value in sums.parts.items()}}
 
     def _translations(self, stop: Stop) -> list[str] | None:
         """The sources by greedy search, in their order."""
