@@ -18,7 +18,7 @@ from endash.heads import Head, HeadConfig, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
-from endash.parts.contracts import OpenLink, PartConfig
+from endash.parts.contracts import InOrderDecoder, OpenLink, PartConfig
 from endash.parts.masks import hide, real
 
 BOS = 2  # the token that every target starts from
@@ -165,16 +165,21 @@ class Network(nn.Module):
 
     def start(self, link: OpenLink) -> Written:
         """What is carried before the first token: one beam a row."""
-        return Written(self.decoder.start(link), link.copyable.no_traces() if link.copyable else None)
+        return Written(self._in_order.start(link), link.copyable.no_traces() if link.copyable else None)
 
     def step(self, tokens_BK: Tensor, link: OpenLink, written: Written) -> tuple[Tensor, Written]:
         """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and what is carried after them."""
-        hidden, state = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
+        hidden, state = self._in_order.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
         traces = None
         if link.copyable is not None:
             assert written.traces is not None
             traces = link.copyable.follow(tokens_BK, written.traces)
         return self.head(hidden, link.copyable, traces).float(), Written(state, traces)
+
+    @property
+    def _in_order(self) -> InOrderDecoder:
+        assert isinstance(self.decoder, InOrderDecoder)
+        return self.decoder
 
     def _scores(self, target_BT: Tensor, link: OpenLink) -> Tensor:
         scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _traces(target_BT, link))

@@ -9,32 +9,25 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from endash.decoders.layers import DecoderLayer, LayersConfig, last_norm
 from endash.decoders.registry import decoders
 from endash.parts.attention import MultiHeadAttention, attend, check_heads
-from endash.parts.contracts import Decoder, DecoderShape, DecoderState, OpenLink, PartConfig, select_tensors
+from endash.parts.contracts import DecoderShape, DecoderState, InOrderDecoder, OpenLink, select_tensors
 from endash.parts.dropout import Dropout
-from endash.parts.feed_forward import Activation, FeedForward
 from endash.parts.masks import causal, prefix, score_bias
 from endash.parts.positions import AbsolutePositions, PositionKind, rotate
-from endash.parts.residual import NormPlace, Residual
 
 
-class TransformerDecoderConfig(PartConfig):
+class TransformerDecoderConfig(LayersConfig):
     """Settings of the Transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
-    width: int = Field(256, ge=2, multiple_of=2)
-    layers: int = Field(3, ge=1)
     heads: int = Field(4, ge=1, description="of self-attention; the link has its own")
     kv_heads: int | None = Field(
         None, ge=1, description="key-value heads, shared by groups of heads; all heads by default"
     )
-    feed_forward: int = Field(1024, ge=1)
-    activation: Activation = "relu"
-    norm: NormPlace = "pre"
     positions: PositionKind = "sinusoidal"
     max_length: int = Field(512, ge=1, description="positions that can be learned")
-    dropout: float = Field(0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
@@ -90,7 +83,7 @@ def _widen(slots_BGNK: Tensor, beams: int) -> Tensor:
 
 
 @decoders.register
-class TransformerDecoder(Decoder):
+class TransformerDecoder(InOrderDecoder):
     """Layers of masked self-attention, a read through the link, and feed-forward (Vaswani et al. 2017, section 3.1).
 
     A prefix that the link gives goes through the layers before the target. Through a link with no `read` there is no such sublayer.
@@ -104,7 +97,7 @@ class TransformerDecoder(Decoder):
         self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
         self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(_Layer(config, number, reads=reads) for number in range(config.layers))
-        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.norm = last_norm(config)
 
     @classmethod
     def shape(cls, config: TransformerDecoderConfig) -> DecoderShape:
@@ -112,7 +105,7 @@ class TransformerDecoder(Decoder):
         return DecoderShape(width=config.width, reads=config.layers, start=0)
 
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
-        """Hidden states of all positions; see `Decoder`."""
+        """Hidden states of all positions; see `InOrderDecoder`."""
         x, readable, behind = self.dropout(self.positions(inputs_BTD)), causal(T := inputs_BTD.shape[1]), 0
         if link.state.prefix is not None:
             behind, mask = link.state.prefix.shape[1], link.state.mask
@@ -125,7 +118,7 @@ class TransformerDecoder(Decoder):
         return hidden
 
     def start(self, link: OpenLink) -> TransformerState:
-        """The state before the first token: caches that are empty, or hold the prefix; see `Decoder`."""
+        """The state before the first token: caches that are empty, or hold the prefix; see `InOrderDecoder`."""
         if link.state.prefix is None:
             empty = torch.zeros(link.rows, 1, 0, dtype=torch.bool, device=link.state.mask.device)
             return TransformerState(
@@ -139,7 +132,7 @@ class TransformerDecoder(Decoder):
         return TransformerState(tuple(caches), link.state.mask[:, None], 0)
 
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: TransformerState) -> tuple[Tensor, TransformerState]:
-        """One more token in each beam; see `Decoder`."""
+        """One more token in each beam; see `InOrderDecoder`."""
         x = self.positions(inputs_BKD, first=state.position)
         after = state.grow(x.shape[1])
         bias = score_bias(after.seen, x.dtype)[:, None]
@@ -150,16 +143,13 @@ class TransformerDecoder(Decoder):
         return hidden, after
 
 
-class _Layer(nn.Module):
+class _Layer(DecoderLayer):
+    attention: MultiHeadAttention
+
     def __init__(self, config: TransformerDecoderConfig, number: int, *, reads: bool) -> None:
-        super().__init__()
         kv_heads = config.kv_heads or config.heads
-        self.number = number
-        self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
-        self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
-        self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)
-        self.around_link = Residual(config.width, norm=config.norm, dropout=config.dropout) if reads else None
-        self.around_feed_forward = Residual(config.width, norm=config.norm, dropout=config.dropout)
+        attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
+        super().__init__(config, number, "attention", attention, reads=reads)
         self.rotary = config.positions == "rotary"
 
     def forward(self, x: Tensor, link: OpenLink, bias: Tensor, behind: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -171,21 +161,15 @@ class _Layer(nn.Module):
             cache.append((itself.key, itself.value))
             return itself.context
 
-        return self._rest(self.around_attention(x, attend_to_itself), link), cache[0]
+        return self.through(x, link, attend_to_itself), cache[0]
 
     def step(self, x_BKD: Tensor, link: OpenLink, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
-        return self._rest(self.around_attention(x_BKD, lambda y: self._append(y, bias, cache, position)), link)
+        return self.through(x_BKD, link, lambda y: self._append(y, bias, cache, position))
 
     def empty_cache(self, rows: int) -> tuple[Tensor, Tensor]:
         attention, like = self.attention, self.attention.key_value.weight
         empty = like.new_empty(rows, attention.kv_heads, 0, attention.head_width)
         return empty, empty
-
-    def _rest(self, x: Tensor, link: OpenLink) -> Tensor:
-        if self.around_link is not None:
-            x = self.around_link(x, lambda y: link.read(y, self.number))
-        out: Tensor = self.around_feed_forward(x, self.feed_forward)
-        return out
 
     def _append(self, x_BKD: Tensor, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
         """Self-attention of one new token in each beam, whose key and value go into the cache's next slots."""

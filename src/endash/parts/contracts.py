@@ -17,6 +17,7 @@ from endash.parts.copyable import Copyable
 
 Gift = Literal["states", "summary", "layers", "latent"]
 Port = Literal["start", "prefix", "read"]
+Writes = Literal["in order", "at once"]
 
 
 class PartConfig(Config):
@@ -202,15 +203,25 @@ class DecoderState(ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Two ways through one set of parameters: all positions at once, or one at a time. It never sees a source token."""
+    """What writes the target through an open link. It never sees a source token.
+
+    Which of the two ways of writing is a decoder's is told by `writes`, and a class below has the calls of each.
+    """
 
     Config: ClassVar[type[PartConfig]]
     uses: ClassVar[frozenset[Port]]
+    writes: ClassVar[Writes]
 
     @classmethod
     @abstractmethod
     def shape(cls, config: Any) -> DecoderShape:
         """What a link must know of a decoder with these settings."""
+
+
+class InOrderDecoder(Decoder):
+    """A decoder of one token after the other: two ways through one set of parameters, all positions at once, or one at a time."""
+
+    writes = "in order"
 
     @abstractmethod
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
