@@ -9,11 +9,12 @@ from torch import Tensor
 
 from endash.config import Config
 from endash.decoding.config import DecodingConfig
+from endash.decoding.mask_predict import mask_predict
 from endash.decoding.search import search
 from endash.heads import HeadConfig
-from endash.network import BOS, Batch, Network
+from endash.network import BOS, UNKNOWN, Batch, Network
 from endash.parts.contracts import PartConfig
-from endash.stepper import NetworkStepper
+from endash.stepper import NetworkFiller, NetworkStepper
 
 EOS, FIRST, VOCABULARY, LONGEST = 3, 5, 15, 8
 
@@ -49,16 +50,26 @@ def trained(
     return network.eval()
 
 
+def written(network: Network, sources: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """What the quickest search finds."""
+    memory, limits = network.encode(padded(sources)), torch.tensor([len(row) + 3 for row in sources])
+    if network.lengths is None:
+        found = search(NetworkStepper(network, memory), DecodingConfig(beam=1), bos=BOS, eos=EOS, max_lengths_B=limits)
+    else:
+        config = DecodingConfig(search="mask-predict", lengths=1)
+        filler = NetworkFiller(network, memory)
+        found = mask_predict(filler, config, unknown=UNKNOWN, eos=EOS, banned=(0, 1, 2, 4), max_lengths_B=limits)
+    return [best.tokens for [best] in found]
+
+
 def share_learned(encoder: PartConfig, link: Config, decoder: PartConfig, *, steps: int) -> float:
-    """The share of positions of 200 unseen strings that greedy search writes right after so many steps of 64 others."""
+    """The share of positions of 200 unseen strings that are written right after so many steps of 64 others."""
     every = strings(4200, seed=0)
     network, unseen = trained(encoder, link, decoder, every[200:], steps), every[:200]
-    memory = network.encode(padded(unseen))
-    limits = torch.tensor([len(row) + 3 for row in unseen])
-    found = search(NetworkStepper(network, memory), DecodingConfig(beam=1), bos=BOS, eos=EOS, max_lengths_B=limits)
-    right = sum(
-        wrote == wanted
-        for row, [best] in zip(unseen, found, strict=True)
-        for wrote, wanted in zip((*best.tokens, EOS), (*row[::-1], EOS), strict=False)
-    )
+    with torch.no_grad():
+        right = sum(
+            wrote == wanted
+            for row, tokens in zip(unseen, written(network, unseen), strict=True)
+            for wrote, wanted in zip((*tokens, EOS), (*row[::-1], EOS), strict=False)
+        )
     return right / sum(len(row) + 1 for row in unseen)

@@ -209,6 +209,7 @@ class Decoder(nn.Module, ABC):
     """
 
     Config: ClassVar[type[PartConfig]]
+    needs: ClassVar[frozenset[Gift]] = frozenset()
     uses: ClassVar[frozenset[Port]]
     writes: ClassVar[Writes]
 
@@ -234,3 +235,20 @@ class InOrderDecoder(Decoder):
     @abstractmethod
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: Any) -> tuple[Tensor, Any]:
         """Hidden states (B, K, D) after one more token in each beam, and the state that follows."""
+
+
+class AtOnceDecoder(Decoder):
+    """A decoder of all positions at once, some of which may be known: it is called again with more of them known, or others.
+
+    How many positions there are is told beforehand, from the memory's summary (`LengthHead`).
+    """
+
+    needs = frozenset({"summary"})
+    writes = "at once"
+
+    @abstractmethod
+    def forward(self, inputs_BTD: Tensor, mask_BT: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) of embedded tokens (B, T, D), of which `mask_BT` says what is real: each position sees all of them.
+
+        Where a token is not known, the embedding of `UNKNOWN` stands in its place.
+        """
