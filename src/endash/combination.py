@@ -6,9 +6,14 @@ from itertools import product
 
 from endash.config import Config
 from endash.decoders import decoders
+from endash.decoding.config import FIELDS, DecodingConfig, Search
 from endash.encoders import encoders
+from endash.errors import RecipeError
 from endash.links import links
-from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig
+from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig, Writes
+
+SEARCHES: dict[Writes, tuple[Search, ...]] = {"in order": ("beam", "sample"), "at once": ("mask-predict",)}
+"""The searches for each way of writing, the default first."""
 
 
 def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
@@ -46,6 +51,27 @@ def build(
     )
 
 
+def searching(decoding: DecodingConfig, decoder: PartConfig) -> DecodingConfig:
+    """How to decode with this decoder: `decoding`, with the search that fits the decoder where it names none.
+
+    Raises RecipeError for a search that does not fit.
+    """
+    fit = SEARCHES[decoders[decoder.kind].writes]
+    if decoding.search in fit:
+        return decoding
+    named = sorted(decoding.model_fields_set & {"search", *FIELDS[decoding.search]})
+    if not named:
+        return decoding.replace(search=fit[0])
+    raise RecipeError(
+        f"decoding.search = {decoding.search!r}{_set_by(named)} does not write as decoder.kind = {decoder.kind!r} does, "
+        f"{decoders[decoder.kind].writes}: set decoding.search = {' or '.join(map(repr, fit))}"
+    )
+
+
+def _set_by(named: list[str]) -> str:
+    return "" if "search" in named else f" (its key {named[0]} is set)"
+
+
 def kind_of(config: Config) -> str:
     """The kind under which a part's settings are registered."""
     return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)
@@ -56,6 +82,8 @@ def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | Non
     name = f"link.kind = {kind_of(link)!r}"
     if missing := offering.needs_of(link) - giving.gives:
         return f"{name} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
+    if missing := using.needs - giving.gives:
+        return f"decoder.kind = {decoder.kind!r} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
     if not offering.offers & using.uses:
         return f"{name} offers the port {_list(offering.offers)}, and decoder.kind = {decoder.kind!r} uses {_list(using.uses)}"
     return offering.why_not(link, encoder, decoder, reads=using.shape(decoder).reads)

@@ -6,7 +6,6 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from endash import latent, model_folder
-from endash.combination import kind_of
+from endash.combination import kind_of, searching
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.pieces import append, pieces
-from endash.decoding.processors import BanTokens, NoRepeat, Processor, SlotConstraint
-from endash.decoding.search import search
 from endash.errors import MemoryMismatchError, ModelError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
@@ -31,9 +28,8 @@ from endash.memory import Memory, stack
 from endash.network import Network, Watched
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
-from endash.stepper import NetworkStepper
-from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
-from endash.text.tokenizer import FIRST_SLOT
+from endash.stepper import find
+from endash.text import EOS, PAD, Codec
 
 
 class Model:
@@ -97,7 +93,7 @@ class Model:
             RecipeError: a wrong `decoding`.
         """
         _check_list(texts)
-        config = self.recipe.decoding.replace(**decoding)
+        config = searching(self.recipe.decoding.replace(**decoding), self.recipe.decoder)
         split = [piece for row, text in enumerate(texts) for piece in pieces(row, self.codec.split_source(text))]
         found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
@@ -161,7 +157,7 @@ class Model:
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
-        config = self.recipe.decoding.replace(**decoding)
+        config = searching(self.recipe.decoding.replace(**decoding), self.recipe.decoder)
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
@@ -263,19 +259,9 @@ class Model:
         `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
         """
         self.network.eval()
-        config = config or self.recipe.decoding
-        own = self._own(memory)
-        end = learned_positions(self.recipe.decoder) or math.inf
-        lengths = [int(min(config.max_length(len(tokens)), end)) for tokens in own]
-        return search(
-            NetworkStepper(self.network, memory),
-            config,
-            bos=BOS,
-            eos=EOS,
-            max_lengths_B=torch.tensor(lengths, dtype=torch.long, device=self.device),
-            processors=self._processors(own, config),
-            rows=rows,
-        )
+        config = searching(config or self.recipe.decoding, self.recipe.decoder)
+        end = learned_positions(self.recipe.decoder)
+        return find(self.network, memory, config, sources=self._own(memory), text=self.codec, rows=rows, end=end)
 
     def _write(
         self, memory: Memory, config: DecodingConfig, *, rows: Sequence[int], alignment: bool = False
@@ -321,18 +307,6 @@ class Model:
             )
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
-
-    def _processors(self, sources: list[list[int]], config: DecodingConfig) -> list[Processor]:
-        """What may be written: no special tokens, no repetition, and the slots of each source as often as they stand in it."""
-        processors: list[Processor] = [BanTokens([PAD, UNK, BOS, SEP], self.device)]
-        slots = self.codec.target.slots
-        if config.no_repeat is not None:
-            spared = range(FIRST_SLOT, FIRST_SLOT + slots)
-            processors.append(NoRepeat.of(len(sources), length=config.no_repeat, spared=spared, device=self.device))
-        if slots:
-            required = [list(self.codec.required_slots(tokens).elements()) for tokens in sources]
-            processors.append(SlotConstraint.of(required, first=FIRST_SLOT, count=slots, eos=EOS, device=self.device))
-        return processors
 
     def _passages(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
         """The nearest pairs of the translation memory as token ids, (B, P) each; a text without one gets an empty row."""

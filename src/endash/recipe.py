@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from endash.combination import why_not
+from endash.combination import searching, why_not
 from endash.config import Config
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
@@ -57,6 +57,7 @@ class Recipe(Config):
         head = self.head.why_not(joint=self.text.joint, **widths)
         if reason := why_not(self.encoder, self.link, self.decoder) or head or self._too_long():
             raise ValueError(reason)
+        object.__setattr__(self, "decoding", searching(self.decoding, self.decoder))  # frozen, but not handed out yet
         return self
 
     def _too_long(self) -> str | None:

@@ -148,6 +148,7 @@ SECTIONS = [
     ("## `[corpus.split]`", (SplitConfig,)),
     ("## `[text]`", (TextConfig,)),
     ('`kind = "transformer"`:', TRANSFORMER),
+    ('`kind = "ssru"`', (decoders.config("ssru"),)),
     ('`kind = "lstm"` and `kind = "gru"`:', RECURRENT),
     ('`kind = "cross-attention"`', (links.config("cross-attention"),)),
     ('`kind = "additive"`', (links.config("additive"),)),

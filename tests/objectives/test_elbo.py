@@ -69,12 +69,14 @@ def test_free_bits_are_those_of_each_dimension_over_the_batch() -> None:
     assert given.mean.grad.tolist() == [[1.0, 0.0], [0.0, 0.0]], "what lies below its floor is not pushed lower"
 
 
-def test_a_share_of_the_words_is_dropped_and_never_the_first() -> None:
+def test_a_share_of_the_words_is_dropped_and_nothing_else() -> None:
     torch.manual_seed(0)
     inputs = torch.full((500, 21), 7)
-    dropped = drop_words(inputs, 0.3, unknown=1)
+    words = torch.ones_like(inputs, dtype=torch.bool)
+    words[:, 0] = False
+    dropped = drop_words(inputs, words, 0.3, unknown=1)
     assert (dropped[:, 0] == 7).all()
     assert set(dropped.unique().tolist()) == {1, 7}
     # of 10,000 draws, 4 standard deviations
     assert (dropped[:, 1:] == 1).float().mean().item() == pytest.approx(0.3, abs=0.02)
-    assert torch.equal(drop_words(inputs, 0.0, unknown=1), inputs)
+    assert torch.equal(drop_words(inputs, words, 0.0, unknown=1), inputs)

@@ -62,11 +62,10 @@ def elbo(cross_entropy: Loss, latent: Latent, config: ElboConfig, *, progress: f
     return replace(cross_entropy, total=total, nll=cross_entropy.nll + kl, parts={"kl": kl})
 
 
-def drop_words(inputs_BT: Tensor, share: float, *, unknown: int) -> Tensor:
-    """What a decoder reads, with a `share` of all but the first token put to `unknown` (Bowman et al. 2016, section 3.1).
+def drop_words(tokens_BT: Tensor, words_BT: Tensor, share: float, *, unknown: int) -> Tensor:
+    """What a decoder is given, with a `share` of the words put to `unknown` (Bowman et al. 2016, section 3.1).
 
     So it cannot go by the words before alone, and has to ask the latent vector.
     """
-    dropped_BT = torch.rand(inputs_BT.shape, device=inputs_BT.device) < share
-    dropped_BT[:, :1] = False
-    return inputs_BT.masked_fill(dropped_BT, unknown)
+    dropped_BT = words_BT & (torch.rand(tokens_BT.shape, device=tokens_BT.device) < share)
+    return tokens_BT.masked_fill(dropped_BT, unknown)

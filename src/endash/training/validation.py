@@ -57,12 +57,13 @@ class Validator:
         return {"loss": sums.nll / sums.targets, **{name: value / examples for name, value in sums.parts.items()}}
 
     def _translations(self, stop: Stop) -> list[str] | None:
-        """The sources by greedy search, in their order."""
+        """The sources by the quickest search, in their order."""
+        quick = self.model.recipe.decoding.quick()
         found: list[str] = []
         for first in range(0, len(self.sources), _SENTENCES):
             if stop.requested:
                 return None
             chunk = self.sources[first : first + _SENTENCES]
             with self.machine.autocast():
-                found += [best[0].text for best in self.model.translate(chunk, search="beam", beam=1, n_best=1)]
+                found += [best[0].text for best in self.model.translate(chunk, **quick)]
         return found
