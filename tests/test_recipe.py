@@ -229,6 +229,47 @@ def test_an_impossible_pair_is_refused_with_a_legal_one() -> None:
     assert "links that fit here: 'additive'" in line
 
 
+AT_ONCE = "decoder={kind='mask-predict'}"
+
+
+def test_the_search_follows_the_decoder_where_it_is_not_named() -> None:
+    assert Recipe.parse(MINIMAL).decoding.search == "beam"
+    recipe = Recipe.parse(MINIMAL, [AT_ONCE, "decoding.max_extra=4"])
+    assert (recipe.decoding.search, recipe.decoding.max_extra, recipe.decoding.lengths) == ("mask-predict", 4, 5)
+    assert Recipe.parse(recipe.to_toml()) == recipe
+    assert Recipe.parse(MINIMAL, [AT_ONCE, "decoding.iterations=4"]).decoding.iterations == 4
+    assert recipe.changed(["decoding.iterations=3"]).decoding.iterations == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            [AT_ONCE, "decoding.search=beam"],
+            "decoding.search = 'beam' does not write as decoder.kind = 'mask-predict' does, at once: "
+            "set decoding.search = 'mask-predict'",
+        ),
+        ([AT_ONCE, "decoding.search=sample"], "decoding.search = 'sample' does not write as"),
+        (
+            [AT_ONCE, "decoding.beam=4"],
+            "decoding: beam is of search = 'beam', but search = 'mask-predict': remove it or change search",
+        ),
+        (
+            [AT_ONCE, "decoding.no_repeat=3"],
+            "decoding: no_repeat is of search = 'beam', but search = 'mask-predict': remove it",
+        ),
+        (
+            ["decoding.search=mask-predict"],
+            "decoding.search = 'mask-predict' does not write as decoder.kind = 'transformer' does, in order: "
+            "set decoding.search = 'beam' or 'sample'",
+        ),
+    ],
+)
+def test_a_search_that_does_not_fit_the_decoder_is_refused(overrides: list[str], message: str) -> None:
+    (line,) = complaint(*overrides)
+    assert message in line
+
+
 def test_what_is_not_a_recipe_at_all(tmp_path: Path) -> None:
     (tmp_path / "multi30k.toml").write_text("name = ", encoding="utf-8")
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')

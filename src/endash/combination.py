@@ -6,9 +6,8 @@ from itertools import product
 
 from endash.config import Config
 from endash.decoders import decoders
-from endash.decoding.config import FIELDS, DecodingConfig, Search
+from endash.decoding.config import DecodingConfig, Search
 from endash.encoders import encoders
-from endash.errors import RecipeError
 from endash.links import links
 from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig, Writes
 
@@ -51,25 +50,15 @@ def build(
     )
 
 
-def searching(decoding: DecodingConfig, decoder: PartConfig) -> DecodingConfig:
-    """How to decode with this decoder: `decoding`, with the search that fits the decoder where it names none.
-
-    Raises RecipeError for a search that does not fit.
-    """
-    fit = SEARCHES[decoders[decoder.kind].writes]
-    if decoding.search in fit:
-        return decoding
-    named = sorted(decoding.model_fields_set & {"search", *FIELDS[decoding.search]})
-    if not named:
-        return decoding.replace(search=fit[0])
-    raise RecipeError(
-        f"decoding.search = {decoding.search!r}{_set_by(named)} does not write as decoder.kind = {decoder.kind!r} does, "
-        f"{decoders[decoder.kind].writes}: set decoding.search = {' or '.join(map(repr, fit))}"
+def why_not_search(decoding: DecodingConfig, decoder: PartConfig) -> str | None:
+    """Why this decoder cannot be decoded so: a sentence with what to do; None where it can."""
+    writes = decoders[decoder.kind].writes
+    if decoding.search in SEARCHES[writes]:
+        return None
+    return (
+        f"decoding.search = {decoding.search!r} does not write as decoder.kind = {decoder.kind!r} does, {writes}: "
+        f"set decoding.search = {' or '.join(map(repr, SEARCHES[writes]))}"
     )
-
-
-def _set_by(named: list[str]) -> str:
-    return "" if "search" in named else f" (its key {named[0]} is set)"
 
 
 def kind_of(config: Config) -> str:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from endash import latent, model_folder
-from endash.combination import kind_of, searching
+from endash.combination import kind_of, why_not_search
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.pieces import append, pieces
-from endash.errors import MemoryMismatchError, ModelError, TextError
+from endash.errors import MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory, stack
@@ -93,7 +93,7 @@ class Model:
             RecipeError: a wrong `decoding`.
         """
         _check_list(texts)
-        config = searching(self.recipe.decoding.replace(**decoding), self.recipe.decoder)
+        config = self._decoding(**decoding)
         split = [piece for row, text in enumerate(texts) for piece in pieces(row, self.codec.split_source(text))]
         found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
@@ -157,7 +157,7 @@ class Model:
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
-        config = searching(self.recipe.decoding.replace(**decoding), self.recipe.decoder)
+        config = self._decoding(**decoding)
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
@@ -172,6 +172,7 @@ class Model:
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         """log p(target | source) of each pair, in nats, with the end of sentence.
 
+        Of a decoder that writes at once it is the log-probability of the length, and of the tokens when nothing else is known.
         Raises ModelError if there are not as many targets as sources.
         """
         if len(sources) != len(targets):
@@ -259,9 +260,15 @@ class Model:
         `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
         """
         self.network.eval()
-        config = searching(config or self.recipe.decoding, self.recipe.decoder)
-        end = learned_positions(self.recipe.decoder)
+        config, end = config or self.recipe.decoding, learned_positions(self.recipe.decoder)
         return find(self.network, memory, config, sources=self._own(memory), text=self.codec, rows=rows, end=end)
+
+    def _decoding(self, **changes: Any) -> DecodingConfig:
+        """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
+        config = self.recipe.decoding.replace(**changes)
+        if reason := why_not_search(config, self.recipe.decoder):
+            raise RecipeError(reason)
+        return config
 
     def _write(
         self, memory: Memory, config: DecodingConfig, *, rows: Sequence[int], alignment: bool = False

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from endash.combination import searching, why_not
+from endash.combination import SEARCHES, why_not, why_not_search
 from endash.config import Config
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
@@ -55,9 +55,9 @@ class Recipe(Config):
     def _fits(self) -> Self:
         widths = {"encoder_width": self.encoder.input_width, "decoder_width": self.decoder.width}
         head = self.head.why_not(joint=self.text.joint, **widths)
-        if reason := why_not(self.encoder, self.link, self.decoder) or head or self._too_long():
+        search = why_not_search(self.decoding, self.decoder)
+        if reason := why_not(self.encoder, self.link, self.decoder) or head or search or self._too_long():
             raise ValueError(reason)
-        object.__setattr__(self, "decoding", searching(self.decoding, self.decoder))  # frozen, but not handed out yet
         return self
 
     def _too_long(self) -> str | None:
@@ -110,6 +110,7 @@ class Recipe(Config):
         if run_plugins:
             for plugin in plugins:
                 load_plugin(plugin)
+        _name_search(data)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
@@ -177,6 +178,13 @@ def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         return []  # refused with the rest
     return [str(((Path.cwd() if typed else folder) / one).resolve()) for one in named]
+
+
+def _name_search(data: dict[str, Any]) -> None:
+    """Where no search is named, put in the one that goes with the decoder."""
+    kind, decoding = _kind_in(data.get("decoder")), data.setdefault("decoding", {})
+    if kind in list(decoders) and isinstance(decoding, dict):
+        decoding.setdefault("search", SEARCHES[decoders[str(kind)].writes][0])
 
 
 def _value(text: str) -> Any:

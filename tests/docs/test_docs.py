@@ -149,6 +149,7 @@ SECTIONS = [
     ("## `[text]`", (TextConfig,)),
     ('`kind = "transformer"`:', TRANSFORMER),
     ('`kind = "ssru"`', (decoders.config("ssru"),)),
+    ('`kind = "mask-predict"`', (decoders.config("mask-predict"),)),
     ('`kind = "lstm"` and `kind = "gru"`:', RECURRENT),
     ('`kind = "cross-attention"`', (links.config("cross-attention"),)),
     ('`kind = "additive"`', (links.config("additive"),)),
