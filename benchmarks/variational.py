@@ -3,7 +3,7 @@
     endash train recipes/multi30k-en-vae.toml --out runs/vae
     python benchmarks/variational.py runs/vae --lm runs/vae-lm --test test_2016_flickr.tsv.gz
 
-The language model is trained first, if there is none in its folder: the recipe of the variational one, with an encoder that
+The language model is trained first, unless its folder holds it already: the recipe of the variational one, with an encoder that
 reads nothing. See docs/latent.md for what the figures mean.
 """
 
@@ -89,9 +89,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("vae", metavar="RUN", help="the variational model's run")
-    made.add_argument(
-        "--lm", required=True, metavar="FOLDER", help="the language model's run, trained if it is not there"
-    )
+    made.add_argument("--lm", required=True, metavar="FOLDER", help="the language model's run, begun or gone on with")
     made.add_argument("--test", required=True, help="texts, such as a TSV file with the column en")
     made.add_argument("--column", default="en", help="their column (en)")
     made.add_argument("--sentences", type=int, default=1000, help="how many are measured, from the first (1000)")
@@ -102,11 +100,9 @@ def parser() -> argparse.ArgumentParser:
 
 def language_model(recipe: Recipe, folder: Path) -> Model:
     """The same decoder without a source: trained on the same tokens, in the same order."""
-    if not (folder / "model").exists():
-        changes = [f"name={recipe.name}-lm", 'encoder={kind="nothing"}', 'link={kind="state"}']
-        changes += ["head.tie=target"] if recipe.head.tie == "all" else []  # the same matrix: sources have none of use
-        train(recipe.changed(changes), folder)
-    return Model.load(folder)
+    changes = [f"name={recipe.name}-lm", 'encoder={kind="nothing"}', 'link={kind="state"}']
+    changes += ["head.tie=target"] if recipe.head.tie == "all" else []  # the same matrix: sources have none of use
+    return Model.load(train(recipe.changed(changes), folder, resume=folder.exists()).model)
 
 
 def of_language_model(model: Model, texts: list[str]) -> Figures:

@@ -18,7 +18,7 @@ from endash.cli.run import build_parser
 from endash.errors import CorpusError
 
 Cli = Callable[..., Any]
-COMMANDS = ("recipe", "train", "translate", "score", "evaluate", "encode", "decode", "look")
+COMMANDS = ("recipe", "train", "translate", "score", "evaluate", "encode", "decode", "sample", "look")
 
 
 def test_no_heavy_module_is_imported_for_help() -> None:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from endash.encoders.recurrent import GRUEncoderConfig
@@ -36,3 +37,8 @@ def test_what_was_joined_stays_when_another_vector_is_drawn() -> None:
     assert (drawn.states[:, :4] == drawn.latent.sample[:, None]).all()
     assert torch.equal(drawn.states[:, 4:], other.states)
     assert torch.equal(drawn.latent.mean, joined.latent.mean)
+
+
+def test_one_that_wraps_its_own_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"encoder\.encoder\.kind = 'variational' would draw twice.*such as 'lstm'"):
+        VariationalConfig(encoder=VariationalConfig())

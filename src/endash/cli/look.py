@@ -5,7 +5,7 @@ Writes one self-contained HTML file, and shows it in the browser where standard 
 
 example:
   endash look runs/demo "A man sleeps." --out sleeps.html --png
-  endash look runs/vae --latent --out space.html < texts.txt
+  cat texts.txt | endash look runs/vae --latent --out space.html
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
 from endash.encoders.recurrent import LSTMEncoderConfig
@@ -24,6 +24,15 @@ class VariationalConfig(ElboConfig, PartConfig):
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()] = Field(
         default_factory=LSTMEncoderConfig, description="the encoder that reads the source, a table with its kind"
     )
+
+    @model_validator(mode="after")
+    def _draws_once(self) -> Self:
+        if isinstance(self.encoder, VariationalConfig):
+            raise ValueError(
+                "encoder.encoder.kind = 'variational' would draw twice, and only the outer vector would cost anything: "
+                "wrap an encoder that reads, such as 'lstm'"
+            )
+        return self
 
     @property
     def input_width(self) -> int:
