@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from endash.corpora import TranslatedFile, translate_file
-from endash.errors import CorpusError
+from endash.errors import CorpusError, LongTextError
 
 
 def shout(texts: list[str]) -> list[str]:
@@ -141,3 +141,42 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     finally:
         os.close(reading)
     assert (tmp_path / "out.txt").is_fifo()
+
+
+LONG = "long " * 9
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.txt", f"one\n\n{LONG}\n", "a.txt:3"),
+        ("a.tsv", f"source\none\n\n{LONG}\n", "a.tsv:4"),
+        ("a.jsonl", f'{{"source": "one"}}\n{{"source": "{LONG}"}}\n', "a.jsonl:2"),
+        ("a.po", f'msgid "one"\nmsgstr ""\n\nmsgid "{LONG}"\nmsgstr ""\n', "a.po:4"),
+        (
+            "a.xlf",
+            '<xliff version="1.2"><file target-language="de"><body>\n<trans-unit id="1"><source>one</source></trans-unit>\n'
+            f'<trans-unit id="2"><source>{LONG}</source></trans-unit></body></file></xliff>',
+            "a.xlf:3",
+        ),
+    ],
+)
+def test_a_text_that_is_too_long_is_named_before_anything_is_translated(
+    tmp_path: Path, name: str, content: str, where: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    translated: list[str] = []
+
+    def check(texts: list[str]) -> None:
+        for row, text in enumerate(texts):
+            if len(text) > 30:
+                raise LongTextError(row, "9 tokens, and 8 are allowed")
+
+    def translate(texts: list[str]) -> list[str]:
+        translated.extend(texts)
+        return texts
+
+    with pytest.raises(CorpusError, match=f"{where}: 9 tokens, and 8 are allowed: nothing was written$"):
+        translate_file(str(tmp_path / name), str(tmp_path / f"out{name[1:]}"), translate, check=check, batch=1)
+    assert translated == []
+    assert os.listdir(tmp_path) == [name]
