@@ -74,7 +74,7 @@ def test_an_interrupted_translation_leaves_what_was_there(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("given", "out", "message"),
     [
-        ("a.doc", "b.doc", "a corpus of the format '.doc' is not known: allowed: FILE.tsv"),
+        ("a.doc", "b.doc", r"a.doc: files named .doc are not translated: plain lines are FILE.txt"),
         (
             "a.tsv",
             "b.jsonl",
@@ -180,3 +180,13 @@ def test_a_text_that_is_too_long_is_named_before_anything_is_translated(
         translate_file(str(tmp_path / name), str(tmp_path / f"out{name[1:]}"), translate, check=check, batch=1)
     assert translated == []
     assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["notes.md", "notes"])
+def test_a_file_of_no_known_format_says_how_plain_lines_are_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("one\n", encoding="utf-8")
+    with pytest.raises(
+        CorpusError,
+        match=r"plain lines are FILE\.txt, or FILE\.en by their language; other formats are \.jsonl, \.po, \.tmx, \.tsv, \.xlf",
+    ):
+        translate_file(str(tmp_path / name), str(tmp_path / f"{name}.out"), shout)

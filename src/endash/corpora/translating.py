@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from endash.config import Config
 from endash.corpora.files import replacing
 from endash.corpora.formats.lines import LinesConfig
-from endash.corpora.guess import guess_reader, is_plain_text, split_names, suffix_of
-from endash.corpora.readers import Job, readers
+from endash.corpora.guess import SUFFIXES, guess_reader, is_plain_text, split_names, suffix_of
+from endash.corpora.readers import Job, Reader, readers
 from endash.errors import CorpusError, LongTextError
 
 Translate = Callable[[list[str]], list[str]]
@@ -61,6 +61,12 @@ def _config(in_path: str, out_path: str, source: str | None, target: str | None)
         if any(names):
             raise CorpusError(f"{in_path}: plain text has no columns or languages to name: give its path alone")
         return LinesConfig(source=path, target=path)
+    if os.path.isfile(path) and suffix_of(path) not in SUFFIXES:
+        written = sorted(suffix for suffix, kind in SUFFIXES.items() if readers[kind].jobs is not Reader.jobs)
+        raise CorpusError(
+            f"{path}: files named {suffix_of(path) or 'without a suffix'} are not translated: plain lines are FILE.txt, or "
+            f"FILE.en by their language; other formats are {', '.join(written)}"
+        )
     _same_format(path, out_path)
     return guess_reader(in_path, source, target)
 
