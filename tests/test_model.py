@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import endash
-from endash.errors import MemoryMismatchError, ModelError, RecipeError, TextError
+from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.memory import Memory
 from endash.model import Model
 from endash.recipe import Recipe
@@ -128,11 +128,14 @@ def test_search_ends_where_the_decoder_s_learned_positions_do(codec: Codec) -> N
 def test_a_sentence_that_is_too_long_is_refused_by_its_beginning(model: Model) -> None:
     text = "The door " + "and the door " * 30
     with pytest.raises(
-        TextError, match=r"a sentence is too long .* text\.max_length = 40; it begins 'The door and the"
+        LongTextError, match=r"^text 2: a sentence is too long .* text\.max_length = 40; it begins 'The door and the"
     ):
         model(["on", text])
+    with pytest.raises(LongTextError) as told:
+        model.check(["on", "off", text])
+    assert told.value.row == 2
     for call in (lambda: model.encode(["on", text]), lambda: model.score(["on", text], ["a", "b"])):
-        with pytest.raises(TextError, match=r"^a text has \d+ tokens and this model takes 40: it begins 'The door and"):
+        with pytest.raises(TextError, match=r"^text 2: \d+ tokens, and this model takes 40: it begins 'The door and"):
             call()
 
 

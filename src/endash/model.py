@@ -20,8 +20,8 @@ from endash import latent, model_folder
 from endash.combination import kind_of, why_not_search
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import append, pieces
-from endash.errors import MemoryMismatchError, ModelError, RecipeError, TextError
+from endash.decoding.pieces import Piece, append, pieces
+from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory, stack
@@ -94,7 +94,7 @@ class Model:
         """
         _check_list(texts)
         config = self._decoding(**decoding)
-        split = [piece for row, text in enumerate(texts) for piece in pieces(row, self.codec.split_source(text))]
+        split = self._split(texts)
         found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
@@ -113,6 +113,19 @@ class Model:
         for piece, hypotheses in zip(split, found, strict=True):
             results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
+        self._split(texts)
+
+    def _split(self, texts: Sequence[str]) -> list[Piece]:
+        found: list[Piece] = []
+        for row, text in enumerate(texts):
+            try:
+                found += pieces(row, self.codec.split_source(text))
+            except TextError as error:
+                raise LongTextError(row, str(error)) from None
+        return found
 
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
@@ -135,13 +148,6 @@ class Model:
     def _encode(self, texts: Sequence[str]) -> Memory:
         self.network.eval()
         encoded = self.codec.encode_sources(texts)
-        limit = self.recipe.text.max_length
-        for text, source in zip(texts, encoded, strict=True):
-            if len(source.tokens) > limit:
-                raise TextError(
-                    f"a text has {len(source.tokens)} tokens and this model takes {limit}: it begins "
-                    f"{text[:60]!r}; split it, or translate it, which splits at sentences"
-                )
         passages = self._passages(texts, [source.placeholders for source in encoded])
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
         return replace(memory, sources=tuple(texts))
@@ -332,8 +338,19 @@ class Model:
         return self._tensor(tokens)
 
     def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
-        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`."""
+        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`.
+
+        Raises LongTextError, before the first of them, if there is a text that the model does not take.
+        """
         lengths = [len(source.tokens) for source in self.codec.encode_sources(texts)]
+        limit = self.recipe.text.max_length
+        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+            if length > limit:
+                raise LongTextError(
+                    row,
+                    f"{length} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it, or translate it, "
+                    "which splits at sentences",
+                )
         order = sorted(range(len(texts)), key=lambda i: -lengths[i])
         first = 0
         while first < len(order):

@@ -30,7 +30,8 @@ def find(path: Path) -> Path:
     inside = path / BEST
     where = inside if inside.is_dir() else path
     missing = [name for name in (PARAMETERS, RECIPE, TEXT) if not (where / name).exists()]
-    if missing and (path / "checkpoints").is_dir():
+    begun = (path / "checkpoints").is_dir() or ((path / ".lock").exists() and not inside.is_dir())
+    if missing and begun:
         raise ModelError(
             f"{path} is a run whose training has not written a model yet: go on with endash train … --resume"
         )

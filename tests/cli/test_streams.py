@@ -37,3 +37,15 @@ def test_every_line_is_counted_in_the_progress(
     more = {"encode": ["--out", tmp_path / "new"], "decode": [tmp_path / "memory"]}.get(command, [])
     assert cli(command, model, *more, stdin="on\ta\noff\tb\n" if command == "score" else "on\noff\n").code == 0
     assert sum(told) == 2
+
+
+def test_a_line_that_is_too_long_is_named(cli: Callable[..., Any], model: Path, tmp_path: Path) -> None:
+    long = "The door " + "and the door " * 30
+    for command, more in (("translate", []), ("encode", ["--out", tmp_path / "x"]), ("score", [])):
+        pairs = "".join(f"{line}\ta\n" if command == "score" else f"{line}\n" for line in [*["on"] * 600, long])
+        done = cli(command, model, *more, stdin=pairs)
+        assert done.code == 2
+        assert done.err.startswith("endash: error: standard input, line 601: ")
+    (tmp_path / "a.tsv").write_text(f"source\ttarget\non\tan\n{long}\tx\n", encoding="utf-8")
+    done = cli("evaluate", model, tmp_path / "a.tsv")
+    assert "a.tsv:3: a sentence is too long" in done.err

@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 
 from endash.cli.parser import note
 from endash.cli.progress import progress
-from endash.cli.streams import read_all
+from endash.cli.streams import naming_lines, read_all
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def run(args: Namespace) -> None:
 
     model = load(args.model)
     lines = read_all("endash encode")
-    with progress("encoding", total=len(lines)) as advance:
+    with progress("encoding", total=len(lines)) as advance, naming_lines(1):
         memory = model.encode(lines, progress=advance)
     memory.save(args.out)
     note(f"{args.out}: a memory of {len(memory)} lines")

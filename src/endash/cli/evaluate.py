@@ -20,7 +20,7 @@ from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
 from endash.cli.streams import output
-from endash.errors import EndashError
+from endash.errors import EndashError, LongTextError, TextError
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -56,14 +56,19 @@ def run(args: Namespace) -> None:
     if guessed := guessed_columns(args.corpus):
         note(guessed)
     corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
-    pairs = [(record.source, record.target) for record in corpus]
+    records = list(corpus)
+    pairs = [(record.source, record.target) for record in records]
     note(str(corpus.report))
     language = args.language or _language(reader, [target for _, target in pairs])
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(pairs)) as advance:
-            found[path] = evaluate(best_texts(model, changes, advance), pairs, language=language, confidence=True)
+            translate = best_texts(model, changes, advance)
+            try:
+                found[path] = evaluate(translate, pairs, language=language, confidence=True)
+            except LongTextError as error:
+                raise TextError(f"{records[error.row].where}: {error.reason}") from None
     comparison = None
     if len(found) == 2:
         one, two = found.values()

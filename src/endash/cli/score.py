@@ -12,7 +12,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from endash.cli.progress import progress
-from endash.cli.streams import read_chunks, write_lines
+from endash.cli.streams import naming_lines, read_chunks, write_lines
 from endash.errors import TextError
 
 
@@ -30,7 +30,8 @@ def run(args: Namespace) -> None:
     with progress("scoring", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
             pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
-            scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
+            with naming_lines(done + 1):
+                scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
             write_lines(f"{score:.4f}" for score in scores)
             done += len(chunk)
             advance(len(chunk))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from endash.errors import TextError
+from endash.errors import LongTextError, TextError
 
 CHUNK = 512  # lines handled at once: enough to fill batches, and the first answers come soon
 
@@ -34,6 +34,15 @@ def read_chunks() -> Iterator[list[str]]:
     size = 1 if sys.stdin.isatty() else CHUNK
     while chunk := list(islice(lines, size)):
         yield chunk
+
+
+@contextmanager
+def naming_lines(first: int) -> Iterator[None]:
+    """Turns a text that is too long, of those from line `first` on, into a TextError that names its line."""
+    try:
+        yield
+    except LongTextError as error:
+        raise TextError(f"standard input, line {first + error.row}: {error.reason}") from None
 
 
 def read_all(what: str) -> list[str]:

@@ -18,7 +18,7 @@ from endash.corpora.scripts import LANGUAGES
 from endash.errors import CorpusError
 
 _NAMED = re.compile(r"(?P<path>.+):(?P<source>[^:,/\\]+),(?P<target>[^:,/\\]+)")
-_SUFFIXES = {
+SUFFIXES = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".tmx": "tmx",
@@ -57,7 +57,7 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
     path, source, target = split_names(path, source, target)
     if not os.path.exists(path):
         return _lines(path)
-    kind = "catalogue" if os.path.isdir(path) else _SUFFIXES.get(suffix_of(path))
+    kind = "catalogue" if os.path.isdir(path) else SUFFIXES.get(suffix_of(path))
     if kind is None:
         raise CorpusError(f"{path}: a corpus of the format {suffix_of(path)!r} is not known: allowed: {_FORMS}")
     if kind in ("po", "mo"):

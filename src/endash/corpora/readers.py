@@ -19,12 +19,13 @@ class Job:
     """A stretch of a file that is being translated.
 
     `texts` are its sources; `write` is given as many translations and returns the stretch as it is to be written.
-    `kept` counts translations that were there and stay.
+    `kept` counts translations that were there and stay, `where` says which stretch it is.
     """
 
     texts: tuple[str, ...]
     write: Callable[[list[str]], str]
     kept: int = 0
+    where: str = ""
 
 
 def verbatim(text: str) -> Job:

@@ -60,7 +60,7 @@ class Po(Reader):
         forms = _plural_forms(catalogue)
         for entry in catalogue:
             if not entry.obsolete:
-                yield Job(*_blanks(entry, forms))
+                yield Job(*_blanks(entry, forms), f"{path}:{entry.linenum}")
         if "Content-Type" in catalogue.metadata:  # what is written is UTF-8, whatever was read
             catalogue.metadata["Content-Type"] = "text/plain; charset=UTF-8"
         yield Job((), lambda _: str(catalogue).rstrip("\n") + "\n")
