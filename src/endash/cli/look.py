@@ -25,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--latent", action="store_true", help="look at the latent space, with lines from standard input"
     )
+    parser.add_argument("--mask", action="store_true", help="also show what each position can see")
     parser.add_argument("--out", metavar="FILE", default="look.html", help="the page to write (look.html)")
     parser.add_argument("--png", action="store_true", help="write a picture beside it too")
     parser.add_argument("--no-open", action="store_true", help="do not show the page in the browser")
@@ -34,6 +35,8 @@ def run(args: Namespace) -> None:
     """Write the pictures and print their paths."""
     if args.latent == (args.text is not None):
         raise EndashError("give either a TEXT to look at, or --latent and texts on standard input")
+    if args.latent and args.mask:
+        raise EndashError("--mask shows what the positions of one TEXT see: leave out --latent, or --mask")
     if Path(args.out).suffix.lower() == ".png":
         raise EndashError(
             f"--out {args.out}: the page is HTML: name it {Path(args.out).with_suffix('.html')}, and --png writes "
@@ -53,7 +56,7 @@ def _text(args: Namespace) -> list[Path]:
     from endash.inspection.observe import look_at
     from endash.model import load
 
-    look = look_at(load(args.model), args.text)
+    look = look_at(load(args.model), args.text, sight=args.mask)
     page = write_page(look, args.out)
     return [page, write_png(look, _png(args))] if args.png else [page]
 

@@ -60,7 +60,14 @@ def page_data(look: Look) -> dict[str, Any]:
         "heads": look.heads,
         "weights": [[_whole(table) for table in layer] for layer in look.weights] if look.layers else [],
         "similarity": _whole(look.similarity),
-        "copied": None if look.copied is None else _whole(look.copied),
+        **{
+            name: None if table is None else _whole(table)
+            for name, table in (
+                ("copied", look.copied),
+                ("sourceSight", look.source_sight),
+                ("targetSight", look.target_sight),
+            )
+        },
     }
 
 
