@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from endash.decoding.config import DecodingConfig
 from endash.errors import RecipeError
 from endash.inspection.observe import look_at
 from endash.memory import Memory
@@ -86,3 +87,10 @@ def test_what_is_of_other_searches_is_refused(model: Model, decoding: dict[str, 
     for call in (lambda: model.translate(["on"], **decoding), lambda: model.decode(model.encode(["on"]), **decoding)):
         with pytest.raises(RecipeError, match=message):
             call()
+
+
+def test_a_search_that_is_handed_in_is_checked_too(model: Model) -> None:
+    with pytest.raises(
+        RecipeError, match=r"decoding\.search = 'beam' does not write as decoder\.kind = 'mask-predict'"
+    ):
+        model.search(model.encode(["on"]), DecodingConfig(beam=2))

@@ -266,12 +266,14 @@ class Model:
         `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
         """
         self.network.eval()
-        config, end = config or self.recipe.decoding, learned_positions(self.recipe.decoder)
+        config, end = self._checked(config or self.recipe.decoding), learned_positions(self.recipe.decoder)
         return find(self.network, memory, config, sources=self._own(memory), text=self.codec, rows=rows, end=end)
 
     def _decoding(self, **changes: Any) -> DecodingConfig:
         """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
-        config = self.recipe.decoding.replace(**changes)
+        return self._checked(self.recipe.decoding.replace(**changes))
+
+    def _checked(self, config: DecodingConfig) -> DecodingConfig:
         if reason := why_not_search(config, self.recipe.decoder):
             raise RecipeError(reason)
         return config
