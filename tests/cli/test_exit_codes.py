@@ -144,6 +144,19 @@ def test_a_full_disk_is_told(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (2, "endash: error: standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize(("closed", "out", "err"), [("<&-", True, False), (">&-", False, False), ("2>&-", True, False)])
+def test_a_stream_that_is_closed_is_no_traceback(closed: str, out: bool, err: bool) -> None:
+    command = f"{shlex.quote(sys.executable)} -m endash recipe list readers {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, bool(done.stdout), bool(done.stderr)) == (0, out, err)
+
+
+def test_errors_do_not_go_to_standard_output_where_standard_error_is_closed() -> None:
+    command = f"{shlex.quote(sys.executable)} -m endash recipe show none.toml 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
 def _raising(problem: BaseException) -> object:
     def run(args: object) -> None:
         raise problem

@@ -49,6 +49,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code. SIGTERM stops it as Ctrl-C does, so that nothing half-written is left behind."""
+    _open_what_is_closed()
     taken = threading.current_thread() is threading.main_thread()
     former = signal.signal(signal.SIGTERM, signal.default_int_handler) if taken else None
     try:
@@ -65,6 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if taken:
             signal.signal(signal.SIGTERM, former)
+
+
+def _open_what_is_closed() -> None:
+    """Give each standard stream that this process was started without an end that reads or writes nothing.
+
+    Otherwise the first file that is opened takes its number, and what is meant for the stream goes into that file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (open until the process ends)
 
 
 def _run(argv: Sequence[str] | None) -> int:

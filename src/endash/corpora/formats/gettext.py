@@ -15,6 +15,7 @@ from endash.corpora.record import BadLine, Record, excerpt
 from endash.corpora.scripts import known_language
 from endash.errors import CorpusError
 
+_WIDTH = 80  # gettext breaks longer lines
 _CHARSET = re.compile(rb'"?Content-Type:[^"\n]*charset=([A-Za-z0-9_.:-]+)')
 
 
@@ -63,7 +64,7 @@ class Po(Reader):
                 yield Job(*_blanks(entry, forms), f"{path}:{entry.linenum}")
         if "Content-Type" in catalogue.metadata:  # what is written is UTF-8, whatever was read
             catalogue.metadata["Content-Type"] = "text/plain; charset=UTF-8"
-        yield Job((), lambda _: str(catalogue).rstrip("\n") + "\n")
+        yield Job((), lambda _: _written(catalogue, like=text))
 
 
 @readers.register
@@ -159,6 +160,16 @@ def entry_pairs(entry: Any, where: str) -> Iterator[Record | BadLine]:
 
 def _wrong_byte(surrogate: str) -> str:
     return f"byte 0x{surrogate[-2:]} does not belong to the file's encoding"
+
+
+def _written(catalogue: Any, *, like: str) -> str:
+    """A catalogue as text: line ends, the header's order, and whether long lines are broken, as in the text it was read from."""
+    catalogue.ordered_metadata = lambda: list(catalogue.metadata.items())
+    if any(len(line) > _WIDTH and line.startswith(('"', "msg")) for line in like.splitlines()):
+        catalogue.wrapwidth = 0  # as by msgcat --no-wrap
+    text = str(catalogue).rstrip("\n") + "\n"
+    text = text if catalogue.header else text.removeprefix("#\n")  # polib's own
+    return text.replace("\n", "\r\n") if "\r\n" in like else text
 
 
 def _plural_forms(catalogue: Any) -> int:
