@@ -262,3 +262,18 @@ def test_the_origin_follows_the_parameters(model: Model) -> None:
         assert model.origin != before
         next(model.network.encoder.parameters()).mul_(0.5)
     assert model.origin == before
+
+
+@pytest.mark.parametrize("change", ["fused step", "data", "dtype"])
+def test_no_change_of_the_encoder_escapes_the_origin(codec: Codec, change: str) -> None:
+    model = build(codec)
+    before, encoder = model.origin, model.network.encoder
+    if change == "fused step":
+        for parameter in encoder.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        torch.optim.AdamW(encoder.parameters(), fused=True).step()
+    elif change == "data":
+        next(encoder.parameters()).data += 1
+    else:
+        encoder.to(torch.bfloat16)
+    assert model.origin != before

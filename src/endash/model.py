@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -210,15 +211,18 @@ class Model:
     def origin(self) -> str:
         """Fingerprint of all that a memory depends on: the encoder's settings and parameters, vocabulary and dtype."""
         modules = (self.network.source_embedding, self.network.segment_embedding, self.network.encoder)
-        parameters = [parameter for module in modules if module is not None for parameter in module.parameters()]
-        version = sum(parameter._version for parameter in parameters)  # torch counts changes in place
-        if self._origin is None or self._origin[0] != version:
+        parameters = [one.detach() for module in modules if module is not None for one in module.parameters()]
+        contents = [one.cpu().contiguous().flatten().view(torch.uint8).numpy().data for one in parameters]
+        about = [f"{tuple(one.shape)} {one.dtype}" for one in parameters]
+        # of each call: torch's own counter of changes knows nothing of a fused optimiser, of .data and of a new dtype
+        seen = hash((*about, *map(zlib.crc32, contents)))
+        if self._origin is None or self._origin[0] != seen:
             told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
             told.update(self.recipe.encoder.model_dump_json().encode())
-            for parameter in parameters:
-                told.update(f"{tuple(parameter.shape)} {parameter.dtype}".encode())
-                told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-            self._origin = version, told.hexdigest()
+            for one, content in zip(about, contents, strict=True):
+                told.update(one.encode())
+                told.update(content)
+            self._origin = seen, told.hexdigest()
         return self._origin[1]
 
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
