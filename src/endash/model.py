@@ -25,7 +25,7 @@ from endash.decoding.pieces import Piece, append, pieces
 from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
-from endash.memory import Memory, stack
+from endash.memory import Memory
 from endash.network import Network, Watched
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
@@ -143,7 +143,7 @@ class Model:
                 progress(len(batch))
         order = [i for batch in batches for i in batch]
         places = sorted(range(len(order)), key=order.__getitem__)
-        return replace(stack(memories).select(places), origin=self.origin)
+        return replace(Memory.stack(memories).select(places), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
