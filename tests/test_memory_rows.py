@@ -1,4 +1,4 @@
-"""Rows of memories: put together, cut out of their padding."""
+"""Rows of memories: put together, cut out of their padding, pooled and compared."""
 
 from __future__ import annotations
 
@@ -70,3 +70,34 @@ def test_what_one_lacks_is_left_out_of_a_stack() -> None:
 def test_memories_of_two_encoders_are_not_stacked(memories: list[Memory], found: str) -> None:
     with pytest.raises(MemoryMismatchError, match=rf"and these are {found}: encode all with one model$"):
         Memory.stack(memories)
+
+
+def test_a_row_is_pooled_over_what_is_real() -> None:
+    memory = made((4, 2, 0))
+    mean = torch.stack([memory.states[0].mean(0), memory.states[1, :2].mean(0), torch.zeros(6)])
+    torch.testing.assert_close(memory.pool(), mean)
+    later = replace(memory, mask=memory.mask.flip(1))
+    assert torch.equal(later.pool("first"), torch.stack([memory.states[0, 0], memory.states[1, 2], torch.zeros(6)]))
+    assert torch.equal(memory.select([2]).trim().pool(), torch.zeros(1, 6))
+    with pytest.raises(MemoryMismatchError, match=r"pooled by 'frist': did you mean 'first'\? allowed: first, mean$"):
+        memory.pool("frist")  # type: ignore[arg-type]
+
+
+def test_the_nearest_rows_come_first_with_their_cosines() -> None:
+    memory, mask = made((1, 1, 1)), torch.ones(3, 1, dtype=torch.bool)
+    states = torch.tensor([[[2.0, 0]], [[1, 1]], [[0, -3]]])
+    other = Memory(states, mask, origin="here")
+    found = Memory(torch.tensor([[[1.0, 0.1]], [[0, 1]], [[0, 0]]]), mask, origin="here").nearest(other, count=2)
+    assert found.rows[:2].tolist() == [[0, 1], [1, 0]]
+    wanted = torch.tensor([[1.01**-0.5, 1.1 / 2.02**0.5], [0.5**0.5, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(found.similarities, wanted)
+    half = memory.to(dtype=torch.bfloat16)
+    assert half.nearest(half).rows.tolist() == [[0], [1], [2]]
+
+
+def test_what_cannot_be_compared_says_why() -> None:
+    with pytest.raises(MemoryMismatchError, match=r"cannot be compared \(origins 'here' and 'there'\): encode both"):
+        made().nearest(made(origin="there"))
+    for count in (0, 3):
+        with pytest.raises(MemoryMismatchError, match=rf"^count = {count} of 2 rows: ask for 1 to 2 of them$"):
+            made().nearest(made(), count=count)

@@ -11,17 +11,32 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-from endash.errors import MemoryMismatchError
+from endash.errors import MemoryMismatchError, nearest
 from endash.files import save_tensors, whole_file
 
 FORMAT = "endash-memory-1"
 _AT_POSITIONS = frozenset({"states", "mask", "layers", "tokens", "segments"})  # fields of shape (B, S, …)
+
+Pooling = Literal["mean", "first"]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each row of a memory the rows of another that are most like it, most like first.
+
+    Attributes:
+        rows: (B, count) numbers of rows of the other memory.
+        similarities: (B, count), the cosine of the two, -1 to 1.
+    """
+
+    rows: Tensor
+    similarities: Tensor
 
 
 @dataclass(frozen=True)
@@ -167,6 +182,30 @@ class Memory:
             sources=self.sources,
             origin=self.origin,
         )
+
+    def pool(self, how: Pooling = "mean") -> Tensor:
+        """(B, D): the mean of each row's real states, or the first of them; zeros for a row that has none."""
+        if how not in get_args(Pooling):
+            raise MemoryMismatchError(f"a memory cannot be pooled by {how!r}: {nearest(how, get_args(Pooling))}")
+        taken_BS = self.mask if how == "mean" else self.mask & (self.mask.cumsum(1) == 1)
+        weights_BS = taken_BS.to(self.states.dtype) / taken_BS.sum(1, keepdim=True).clamp(min=1)
+        return torch.matmul(weights_BS[:, None], self.states)[:, 0]
+
+    def nearest(self, other: Memory, *, count: int = 1, pool: Pooling = "mean") -> Nearest:
+        """For each row the `count` rows of `other` whose pooled states have the highest cosine with its own.
+
+        Raises MemoryMismatchError where the two come from different encoders, or `other` has fewer rows.
+        """
+        if other.origin != self.origin:
+            raise MemoryMismatchError(
+                f"memories of two encoders cannot be compared (origins {self.origin!r} and {other.origin!r}): "
+                "encode both with the same model"
+            )
+        if not 1 <= count <= len(other):
+            raise MemoryMismatchError(f"count = {count} of {len(other)} rows: ask for 1 to {len(other)} of them")
+        one, two = (nn.functional.normalize(memory.pool(pool).float(), dim=1) for memory in (self, other))
+        similarities, rows = torch.matmul(one, two.T).clamp(-1, 1).topk(count, dim=1)
+        return Nearest(rows, similarities)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Memory:
         """The same memory on another device; `dtype` changes the floating-point parts only."""
