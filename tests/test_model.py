@@ -15,38 +15,15 @@ import endash
 from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.memory import Memory
 from endash.model import Model
-from endash.recipe import Recipe
-from endash.retrieval import PairIndex
 from endash.text import Codec
+from tiny_model import PAIRS, TEXTS, build, trained_codec
 
-NOUNS = ("door", "light", "lock", "fan", "window", "heater", "garden", "kitchen", "cellar", "roof")
-STATES = ("on", "off", "open", "closed", "warm", "cold", "new", "old", "red", "green")
-PAIRS = [(f"The {noun} is {state}.", f"Das {noun} war {state}.") for noun in NOUNS for state in STATES]
-RECIPE = """
-name = "tiny"
-corpus = { train = { kind = "tsv", path = "pairs.tsv" } }
-text = { size = 400, max_length = 40 }
-encoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
-link = { kind = "cross-attention", heads = 2 }
-decoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
-decoding = { beam = 2, max_ratio = 1.0, max_extra = 3 }
-"""
 STATE = ['link={kind="state"}', 'decoder={kind="gru",width=16,layers=1}']
 
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return Codec.train(lambda: PAIRS, Recipe.parse(RECIPE).text)
-
-
-def build(codec: Codec, *overrides: str, seed: int = 0) -> Model:
-    torch.manual_seed(seed)
-    recipe = Recipe.parse(RECIPE, overrides)
-    model = Model.build(recipe, codec, pairs=PairIndex.build(PAIRS) if recipe.retrieval else None)
-    with torch.no_grad():
-        for parameter in model.network.parameters():
-            parameter.mul_(2)  # a source then changes what is written
-    return model
+    return trained_codec()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +34,6 @@ def model(codec: Codec) -> Model:
 @pytest.fixture(scope="module")
 def retrieving(codec: Codec) -> Model:
     return build(codec, "retrieval={passages=2}")
-
-
-TEXTS = ["The door is open.", "The light, the lock and the fan are off.", "on", "The roof is new and cold and old."]
 
 
 def test_texts_are_answered_in_their_order(model: Model) -> None:

@@ -27,6 +27,7 @@ from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
 from endash.network import Network, Watched
+from endash.reading import Reading, lengths, read
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import find
@@ -148,10 +149,20 @@ class Model:
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
         self.network.eval()
-        encoded = self.codec.encode_sources(texts)
-        passages = self._passages(texts, [source.placeholders for source in encoded])
-        memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
+        readings = self._read(texts)
+        passages = tuple(map(self._tensor, zip(*(one.passages for one in readings), strict=True)))
+        memory = self.network.encode(self._tensor([one.tokens for one in readings]), passages)
         return replace(memory, sources=tuple(texts))
+
+    def memory_keys(self, texts: Sequence[str]) -> list[str]:
+        """What the memory of each text is called in a `MemoryStore`.
+
+        It is a fingerprint of the text, of the pairs that are read beside it and of the origin: where the encoder or those
+        pairs have changed, so has the key. Raises LongTextError for a text that is longer than the model takes.
+        """
+        _check_list(texts)
+        origin = self.origin
+        return [one.key(origin) for one in self._read(texts)]
 
     def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
@@ -327,40 +338,20 @@ class Model:
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
 
-    def _passages(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
-        """The nearest pairs of the translation memory as token ids, (B, P) each; a text without one gets an empty row."""
-        if self.pairs is None or self.recipe.retrieval is None:
-            return ()
-        count = self.recipe.retrieval.passages
-        nearest = self.pairs.nearest(texts, count=count, exclude_own=False)
-        return tuple(self._passage(nearest, rank, placeholders) for rank in range(count))
-
-    def _passage(self, nearest: list[Any], rank: int, placeholders: Sequence[Sequence[str]]) -> Tensor:
-        rows = [row for row, found in enumerate(nearest) if rank < len(found)]
-        pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row in rows]
-        tokens: list[list[int]] = [[] for _ in nearest]
-        for row, passage in zip(rows, self.codec.encode_pairs(pairs, [placeholders[row] for row in rows]), strict=True):
-            tokens[row] = passage if len(passage) <= self.recipe.text.max_length else []
-        return self._tensor(tokens)
+    def _read(self, texts: Sequence[str]) -> list[Reading]:
+        passages = self.recipe.retrieval.passages if self.recipe.retrieval else 0
+        return read(texts, self.codec, limit=self.recipe.text.max_length, pairs=self.pairs, passages=passages)
 
     def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
         """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`.
 
         Raises LongTextError, before the first of them, if there is a text that the model does not take.
         """
-        lengths = [len(source.tokens) for source in self.codec.encode_sources(texts)]
-        limit = self.recipe.text.max_length
-        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-            if length > limit:
-                raise LongTextError(
-                    row,
-                    f"{length} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it, or translate it, "
-                    "which splits at sentences",
-                )
-        order = sorted(range(len(texts)), key=lambda i: -lengths[i])
+        of_text = lengths(texts, self.codec, limit=self.recipe.text.max_length)
+        order = sorted(range(len(texts)), key=lambda i: -of_text[i])
         first = 0
         while first < len(order):
-            size = max(1, batch_tokens // lengths[order[first]])
+            size = max(1, batch_tokens // of_text[order[first]])
             yield order[first : first + size]
             first += size
 
