@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -192,6 +193,21 @@ def test_a_memory_larger_than_a_batch_is_decoded_in_several(model: Model) -> Non
     assert model.decode(memory, batch_tokens=1) == model.decode(memory) == model(TEXTS)
 
 
+def test_rows_of_like_lengths_are_decoded_together(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[list[int]] = []
+
+    def search(memory: Memory, *more: Any, **named: Any) -> Any:
+        lengths.append(memory.mask.sum(1).tolist())
+        return Model.search(model, memory, *more, **named)
+
+    monkeypatch.setattr(model, "search", search)
+    model.decode(model.encode(["on", TEXTS[1], "on", TEXTS[3], "on"]), batch_tokens=60)
+    assert [len(batch) for batch in lengths] != [1] * 5
+    assert [length for batch in lengths for length in batch] == sorted(
+        (n for one in lengths for n in one), reverse=True
+    )
+
+
 def test_the_memory_of_another_model_is_refused(codec: Codec, model: Model) -> None:
     memory = build(codec, seed=1).encode(["on"])
     with pytest.raises(
@@ -251,3 +267,23 @@ def test_no_change_of_the_encoder_escapes_the_origin(codec: Codec, change: str) 
     else:
         encoder.to(torch.bfloat16)
     assert model.origin != before
+
+
+def test_texts_of_unlike_lengths_are_encoded_in_several_batches_and_in_their_order(retrieving: Model) -> None:
+    widths: list[int] = []
+    hook = retrieving.network.encoder.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    recipe = retrieving.recipe
+    retrieving.recipe = recipe.model_copy(update={"decoding": recipe.decoding.replace(batch_tokens=20)})
+    texts = ["on", *TEXTS, "", "off"]
+    memory = retrieving.encode(texts)
+    retrieving.recipe = recipe
+    hook.remove()
+    assert len(set(widths[::3])) > 2  # each source is followed by its two passages
+    assert memory.sources == tuple(texts)
+    for row, text in enumerate(texts):
+        one, alone = memory.select([row]).trim(), retrieving.encode([text]).trim()
+        assert one.tokens is not None
+        assert alone.tokens is not None
+        assert torch.equal(one.tokens, alone.tokens)
+        torch.testing.assert_close(one.states, alone.states, rtol=1e-5, atol=1e-5)  # float32 sums in another order
+    assert retrieving.decode(memory) == retrieving(texts)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -27,7 +27,7 @@ from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
 from endash.network import Network, Watched
-from endash.reading import Reading, lengths, read
+from endash.reading import Reading, batches, lengths, read
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import find
@@ -101,7 +101,7 @@ class Model:
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
         done = len(texts) - len(left)
-        for batch in self._batches([split[i].text for i in spoken], config.batch_tokens):
+        for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
             places = [spoken[i] for i in batch]
             rows = [split[i].row for i in places]
             memory = self._encode([split[i].text for i in places])
@@ -136,15 +136,15 @@ class Model:
         Raises TextError for a text that is longer than the model takes.
         """
         _check_list(texts)
-        batches = list(self._batches(texts, self.recipe.decoding.batch_tokens)) or [[]]
+        places = list(batches(self._lengths(texts), self.recipe.decoding.batch_tokens)) or [[]]
         memories = []
-        for batch in batches:
+        for batch in places:
             memories.append(self._encode([texts[i] for i in batch]))
             if progress is not None:
                 progress(len(batch))
-        order = [i for batch in batches for i in batch]
-        places = sorted(range(len(order)), key=order.__getitem__)
-        return replace(Memory.stack(memories).select(places), origin=self.origin)
+        order = [i for batch in places for i in batch]
+        rows = sorted(range(len(order)), key=order.__getitem__)
+        return replace(Memory.stack(memories).select(rows), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
@@ -176,15 +176,15 @@ class Model:
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
         config = self._decoding(**decoding)
-        size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
-        rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
-        found: list[str] = []
-        for batch in rows:
-            found += [hypotheses[0].text for hypotheses in self._write(memory.select(batch), config, rows=batch)]
+        texts = list(memory.sources)
+        for batch in batches(memory.mask.sum(1).tolist(), config.batch_tokens):
+            found = self._write(memory.select(batch).trim(), config, rows=batch)
+            for row, hypotheses in zip(batch, found, strict=True):
+                texts[row] = hypotheses[0].text if texts[row].strip() else texts[row]
             if progress is not None:
                 progress(len(batch))
-        return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
+        return texts
 
     @torch.no_grad()
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
@@ -196,7 +196,7 @@ class Model:
         if len(sources) != len(targets):
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
         scores = [0.0] * len(sources)
-        for batch in self._batches(sources, self.recipe.decoding.batch_tokens):
+        for batch in batches(self._lengths(sources), self.recipe.decoding.batch_tokens):
             memory = self._encode([sources[i] for i in batch])
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
@@ -342,18 +342,8 @@ class Model:
         passages = self.recipe.retrieval.passages if self.recipe.retrieval else 0
         return read(texts, self.codec, limit=self.recipe.text.max_length, pairs=self.pairs, passages=passages)
 
-    def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
-        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`.
-
-        Raises LongTextError, before the first of them, if there is a text that the model does not take.
-        """
-        of_text = lengths(texts, self.codec, limit=self.recipe.text.max_length)
-        order = sorted(range(len(texts)), key=lambda i: -of_text[i])
-        first = 0
-        while first < len(order):
-            size = max(1, batch_tokens // of_text[order[first]])
-            yield order[first : first + size]
-            first += size
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        return lengths(texts, self.codec, limit=self.recipe.text.max_length)
 
     def _tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
         tensors = [torch.tensor(row, dtype=torch.long) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from endash.errors import LongTextError
@@ -53,6 +53,16 @@ def lengths(texts: Sequence[str], codec: Codec, *, limit: int) -> list[int]:
     encoded = codec.encode_sources(texts)
     _check(texts, encoded, limit)
     return [len(source.tokens) for source in encoded]
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Numbers of rows of about one length, so many that their padded tokens stay within `batch_tokens`."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    first = 0
+    while first < len(order):
+        size = max(1, batch_tokens // max(1, lengths[order[first]]))
+        yield order[first : first + size]
+        first += size
 
 
 def _check(texts: Sequence[str], encoded: Sequence[EncodedSource], limit: int) -> None:
