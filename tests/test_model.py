@@ -287,3 +287,14 @@ def test_texts_of_unlike_lengths_are_encoded_in_several_batches_and_in_their_ord
         assert torch.equal(one.tokens, alone.tokens)
         torch.testing.assert_close(one.states, alone.states, rtol=1e-5, atol=1e-5)  # float32 sums in another order
     assert retrieving.decode(memory) == retrieving(texts)
+
+
+def test_one_encoder_under_two_links_has_one_origin_where_both_read_the_same_of_it(codec: Codec) -> None:
+    model = build(codec)
+    others = [build(codec, f"link={{kind='{kind}'}}", seed=1) for kind in ("dot", "layerwise")]
+    for other in others:
+        for name in ("encoder", "source_embedding"):
+            getattr(other.network, name).load_state_dict(getattr(model.network, name).state_dict())
+    assert [other.origin == model.origin for other in others] == [True, False]
+    with pytest.raises(MemoryMismatchError, match="comes from another encoder"):  # which kept no layers
+        others[1].decode(model.encode(["on"]))

@@ -220,7 +220,8 @@ class Model:
 
     @property
     def origin(self) -> str:
-        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, vocabulary and dtype."""
+        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, its dtype, the vocabulary, and
+        whether the states of each layer are kept."""
         modules = (self.network.source_embedding, self.network.segment_embedding, self.network.encoder)
         parameters = [one.detach() for module in modules if module is not None for one in module.parameters()]
         contents = [one.cpu().contiguous().flatten().view(torch.uint8).numpy().data for one in parameters]
@@ -230,6 +231,7 @@ class Model:
         if self._origin is None or self._origin[0] != seen:
             told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
             told.update(self.recipe.encoder.model_dump_json().encode())
+            told.update(b"layers" if self.network.keeps_layers else b"")
             for one, content in zip(about, contents, strict=True):
                 told.update(one.encode())
                 told.update(content)
