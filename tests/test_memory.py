@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,37 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from endash.errors import MemoryMismatchError
-from endash.memory import FORMAT, Latent, Memory, stack
-
-
-def made(lengths: tuple[int, ...] = (4, 2), *, seed: int = 0, width: int = 6, origin: str = "here") -> Memory:
-    """A memory with all that a memory can hold."""
-    generator = torch.Generator().manual_seed(seed)
-    B, S = len(lengths), max(lengths)
-    mask = torch.arange(S) < torch.tensor(lengths)[:, None]
-    states = torch.randn(B, S, width, generator=generator)
-    return Memory(
-        states,
-        mask,
-        summary=states.mean(1),
-        layers=(states * 2, states),
-        tokens=torch.randint(5, 20, (B, S), generator=generator) * mask,
-        sources=tuple(f"text {seed}.{row} – ü\n\U0001f3e0" for row in range(B)),
-        origin=origin,
-    )
-
-
-def assert_same(got: Memory, wanted: Memory) -> None:
-    for field in fields(Memory):
-        one, other = getattr(got, field.name), getattr(wanted, field.name)
-        if isinstance(other, Tensor):
-            assert one.dtype == other.dtype, field.name
-            assert torch.equal(one, other), field.name
-        elif field.name == "layers":
-            assert len(one) == len(other)
-            assert all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
-        else:
-            assert one == other, field.name
+from endash.memory import FORMAT, Memory
+from memories import assert_same, made
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
@@ -215,16 +186,31 @@ def test_a_dtype_changes_the_floating_point_parts_only() -> None:
     assert moved.states.dtype == torch.bfloat16
 
 
-def test_stacked_rows_are_what_they_were() -> None:
-    latent = Latent(*torch.randn(3, 2, 2).unbind())
-    memory = replace(made((4, 2)).join(made((1, 3), seed=1)), latent=latent)
-    short = replace(made((2, 1), seed=2).join(made((1, 1), seed=3)), latent=latent)
-    stacked = stack([short, memory])
-    assert stacked.latent is not None
-    assert torch.equal(stacked.latent.sample, latent.sample.repeat(2, 1))
-    assert_same(replace(stacked, latent=None).select([2, 3]), replace(memory, latent=None))
-    assert stacked.mask.sum(1).tolist() == [3, 2, 5, 5]
-    assert torch.equal(stacked.states[:2, :3], short.states)
-    assert not stacked.mask[:2, 3:].any()
-    assert stacked.sources == short.sources + memory.sources
-    assert len(stack([made().select([]), made()])) == 2
+@pytest.mark.parametrize("name", [field.name for field in fields(Memory) if field.name not in {"sources", "origin"}])
+def test_every_field_goes_through_the_tensors(name: str) -> None:
+    memory = made().join(made((1, 3), seed=1))
+    names = [one for one in memory.tensors() if one.partition(".")[0] == name]
+    assert names
+    again = Memory.of(memory.tensors(), sources=memory.sources, origin=memory.origin)
+    assert_same(again, memory)
+
+
+def test_tensors_that_are_no_field_are_refused() -> None:
+    with pytest.raises(TypeError, match="another"):
+        Memory.of({**made().tensors(), "another": torch.zeros(2)}, sources=(), origin="")
+
+
+def test_a_field_that_is_new_is_selected_stacked_and_saved_as_one_vector_a_row(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Wider(Memory):
+        further: tuple[Tensor, ...] = ()
+
+    one, two = (Wider(**vars(made(seed=seed)), further=(torch.ones(2, 6) * seed, torch.zeros(2, 6))) for seed in (1, 2))
+    stacked = Wider.stack([one, two]).select([3, 0])
+    assert isinstance(stacked, Wider)
+    assert [values[:, 0].tolist() for values in stacked.further] == [[2, 1], [0, 0]]
+    stacked.save("wider")
+    loaded = Wider.load("wider")
+    assert isinstance(loaded, Wider)
+    assert torch.equal(loaded.further[0], stacked.further[0])
+    assert loaded.trim().join(loaded).further[0].shape == (2, 6)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,38 +16,15 @@ import endash
 from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.memory import Memory
 from endash.model import Model
-from endash.recipe import Recipe
-from endash.retrieval import PairIndex
 from endash.text import Codec
+from tiny_model import PAIRS, TEXTS, build, trained_codec
 
-NOUNS = ("door", "light", "lock", "fan", "window", "heater", "garden", "kitchen", "cellar", "roof")
-STATES = ("on", "off", "open", "closed", "warm", "cold", "new", "old", "red", "green")
-PAIRS = [(f"The {noun} is {state}.", f"Das {noun} war {state}.") for noun in NOUNS for state in STATES]
-RECIPE = """
-name = "tiny"
-corpus = { train = { kind = "tsv", path = "pairs.tsv" } }
-text = { size = 400, max_length = 40 }
-encoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
-link = { kind = "cross-attention", heads = 2 }
-decoder = { kind = "transformer", width = 16, layers = 1, heads = 2, feed_forward = 16 }
-decoding = { beam = 2, max_ratio = 1.0, max_extra = 3 }
-"""
 STATE = ['link={kind="state"}', 'decoder={kind="gru",width=16,layers=1}']
 
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return Codec.train(lambda: PAIRS, Recipe.parse(RECIPE).text)
-
-
-def build(codec: Codec, *overrides: str, seed: int = 0) -> Model:
-    torch.manual_seed(seed)
-    recipe = Recipe.parse(RECIPE, overrides)
-    model = Model.build(recipe, codec, pairs=PairIndex.build(PAIRS) if recipe.retrieval else None)
-    with torch.no_grad():
-        for parameter in model.network.parameters():
-            parameter.mul_(2)  # a source then changes what is written
-    return model
+    return trained_codec()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +35,6 @@ def model(codec: Codec) -> Model:
 @pytest.fixture(scope="module")
 def retrieving(codec: Codec) -> Model:
     return build(codec, "retrieval={passages=2}")
-
-
-TEXTS = ["The door is open.", "The light, the lock and the fan are off.", "on", "The roof is new and cold and old."]
 
 
 def test_texts_are_answered_in_their_order(model: Model) -> None:
@@ -218,6 +193,21 @@ def test_a_memory_larger_than_a_batch_is_decoded_in_several(model: Model) -> Non
     assert model.decode(memory, batch_tokens=1) == model.decode(memory) == model(TEXTS)
 
 
+def test_rows_of_like_lengths_are_decoded_together(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[list[int]] = []
+
+    def search(memory: Memory, *more: Any, **named: Any) -> Any:
+        lengths.append(memory.mask.sum(1).tolist())
+        return Model.search(model, memory, *more, **named)
+
+    monkeypatch.setattr(model, "search", search)
+    model.decode(model.encode(["on", TEXTS[1], "on", TEXTS[3], "on"]), batch_tokens=60)
+    assert [len(batch) for batch in lengths] != [1] * 5
+    assert [length for batch in lengths for length in batch] == sorted(
+        (n for one in lengths for n in one), reverse=True
+    )
+
+
 def test_the_memory_of_another_model_is_refused(codec: Codec, model: Model) -> None:
     memory = build(codec, seed=1).encode(["on"])
     with pytest.raises(
@@ -262,3 +252,49 @@ def test_the_origin_follows_the_parameters(model: Model) -> None:
         assert model.origin != before
         next(model.network.encoder.parameters()).mul_(0.5)
     assert model.origin == before
+
+
+@pytest.mark.parametrize("change", ["fused step", "data", "dtype"])
+def test_no_change_of_the_encoder_escapes_the_origin(codec: Codec, change: str) -> None:
+    model = build(codec)
+    before, encoder = model.origin, model.network.encoder
+    if change == "fused step":
+        for parameter in encoder.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        torch.optim.AdamW(encoder.parameters(), fused=True).step()
+    elif change == "data":
+        next(encoder.parameters()).data += 1
+    else:
+        encoder.to(torch.bfloat16)
+    assert model.origin != before
+
+
+def test_texts_of_unlike_lengths_are_encoded_in_several_batches_and_in_their_order(retrieving: Model) -> None:
+    widths: list[int] = []
+    hook = retrieving.network.encoder.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    recipe = retrieving.recipe
+    retrieving.recipe = recipe.model_copy(update={"decoding": recipe.decoding.replace(batch_tokens=20)})
+    texts = ["on", *TEXTS, "", "off"]
+    memory = retrieving.encode(texts)
+    retrieving.recipe = recipe
+    hook.remove()
+    assert len(set(widths[::3])) > 2  # each source is followed by its two passages
+    assert memory.sources == tuple(texts)
+    for row, text in enumerate(texts):
+        one, alone = memory.select([row]).trim(), retrieving.encode([text]).trim()
+        assert one.tokens is not None
+        assert alone.tokens is not None
+        assert torch.equal(one.tokens, alone.tokens)
+        torch.testing.assert_close(one.states, alone.states, rtol=1e-5, atol=1e-5)  # float32 sums in another order
+    assert retrieving.decode(memory) == retrieving(texts)
+
+
+def test_one_encoder_under_two_links_has_one_origin_where_both_read_the_same_of_it(codec: Codec) -> None:
+    model = build(codec)
+    others = [build(codec, f"link={{kind='{kind}'}}", seed=1) for kind in ("dot", "layerwise")]
+    for other in others:
+        for name in ("encoder", "source_embedding"):
+            getattr(other.network, name).load_state_dict(getattr(model.network, name).state_dict())
+    assert [other.origin == model.origin for other in others] == [True, False]
+    with pytest.raises(MemoryMismatchError, match="comes from another encoder"):  # which kept no layers
+        others[1].decode(model.encode(["on"]))

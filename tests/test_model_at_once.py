@@ -14,7 +14,7 @@ from endash.memory import Memory
 from endash.model import Model
 from endash.recipe import Recipe
 from endash.text import Codec
-from test_model import PAIRS, RECIPE, TEXTS
+from tiny_model import PAIRS, RECIPE, TEXTS
 
 DECODER = 'decoder={kind="mask-predict",width=16,layers=1,heads=2,feed_forward=16}'
 

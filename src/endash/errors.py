@@ -41,6 +41,10 @@ class MemoryMismatchError(EndashError):
     """A memory that another model wrote, or a memory file that is broken or cannot be written."""
 
 
+class MemoryStoreError(EndashError):
+    """A memory store that is broken, full or cannot be written, or that does not hold what was asked for."""
+
+
 class TrainingError(EndashError):
     """A run that cannot go on: a loss that is not finite, a checkpoint that cannot be read, a full disk."""
 

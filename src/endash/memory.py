@@ -8,18 +8,35 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, Self, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-from endash.errors import MemoryMismatchError
+from endash.errors import MemoryMismatchError, nearest
 from endash.files import save_tensors, whole_file
 
 FORMAT = "endash-memory-1"
+_AT_POSITIONS = frozenset({"states", "mask", "layers", "tokens", "segments"})  # fields of shape (B, S, …)
+
+Pooling = Literal["mean", "first"]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each row of a memory the rows of another that are most like it, most like first.
+
+    Attributes:
+        rows: (B, count) numbers of rows of the other memory.
+        similarities: (B, count), the cosine of the two, -1 to 1.
+    """
+
+    rows: Tensor
+    similarities: Tensor
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,33 @@ class Memory:
     def __len__(self) -> int:
         return self.states.shape[0]
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor it holds, by the name of its field; those within a field by both names: ``layers.0``, ``latent.mean``."""
+        found: dict[str, Tensor] = {}
+        for name in (field.name for field in dataclasses.fields(self)):
+            match getattr(self, name):
+                case Tensor() as tensor:
+                    found[name] = tensor
+                case Latent() as latent:
+                    found |= {f"{name}.{part}": tensor for part, tensor in vars(latent).items()}
+                case tuple() as many:
+                    found |= {f"{name}.{i}": tensor for i, tensor in enumerate(many) if isinstance(tensor, Tensor)}
+        return found
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], *, sources: tuple[str, ...], origin: str) -> Self:
+        """The memory that holds these `tensors`, named as in `tensors()`. Raises TypeError or ValueError for other names."""
+        fields: dict[str, Any] = {name: tensor for name, tensor in tensors.items() if "." not in name}
+        inner: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if "." in name:
+                inner.setdefault(name.partition(".")[0], {})[name.partition(".")[2]] = tensor
+        for name, parts in inner.items():
+            fields[name] = (
+                Latent(**parts) if name == "latent" else tuple(parts[part] for part in sorted(parts, key=int))
+            )
+        return cls(**fields, sources=sources, origin=origin)
+
     def select(self, rows: Tensor | list[int]) -> Memory:
         """The memory of these rows (a list or (N,) tensor of row numbers), in this order."""
         index = torch.as_tensor(rows, dtype=torch.long, device=self.states.device)
@@ -93,16 +137,75 @@ class Memory:
                     "encode both with the same model"
                 )
         parts = (self, *others)
-        tokens = [part.tokens for part in parts]
-        depth = min(len(part.layers) for part in parts)
-        return dataclasses.replace(
-            self,
-            states=torch.cat([part.states for part in parts], dim=1),
-            mask=torch.cat([part.mask for part in parts], dim=1),
-            layers=tuple(torch.cat([part.layers[i] for part in parts], dim=1) for i in range(depth)),
-            tokens=None if None in tokens else torch.cat([t for t in tokens if t is not None], dim=1),
-            segments=torch.cat(_number_segments(parts), dim=1),
+        named = [
+            part.tensors() | {"segments": numbers} for part, numbers in zip(parts, _number_segments(parts), strict=True)
+        ]
+        joined = {name: torch.cat(found, dim=1) for name, found in _in_all(named).items() if _at_positions(name)}
+        kept = {name: tensor for name, tensor in self.tensors().items() if not _at_positions(name)}
+        return self.of({**joined, **kept}, sources=self.sources, origin=self.origin)
+
+    @classmethod
+    def stack(cls, memories: Sequence[Memory]) -> Memory:
+        """One memory of all their rows, in this order, padded to the longest.
+
+        What one of them lacks is left out; where one was joined, the others' positions are segment 0. Raises
+        MemoryMismatchError where widths or origins differ, or there is no memory.
+        """
+        kinds = {(memory.states.shape[2], memory.origin) for memory in memories}
+        if len(kinds) != 1:
+            found = ", ".join(f"width {width} of {origin!r}" for width, origin in sorted(kinds)) or "none"
+            raise MemoryMismatchError(
+                f"rows of one encoder's memories can be put together, and these are {found}: encode all with one model"
+            )
+        named = [memory.tensors() for memory in memories]
+        if any("segments" in one for one in named):
+            named = [
+                {"segments": torch.zeros_like(memory.mask, dtype=torch.long)} | one
+                for memory, one in zip(memories, named, strict=True)
+            ]
+        length = max(memory.states.shape[1] for memory in memories)
+        told = all(memory.sources or not len(memory) for memory in memories)
+        return cls.of(
+            {
+                name: torch.cat([_pad(one, length) for one in found] if _at_positions(name) else found)
+                for name, found in _in_all(named).items()
+            },
+            sources=tuple(source for memory in memories for source in memory.sources) if told else (),
+            origin=memories[0].origin,
         )
+
+    def trim(self) -> Memory:
+        """The same without the positions at which no row has anything: a single row then has no padding."""
+        real_S = self.mask.any(0)
+        return self.of(
+            {name: tensor[:, real_S] if _at_positions(name) else tensor for name, tensor in self.tensors().items()},
+            sources=self.sources,
+            origin=self.origin,
+        )
+
+    def pool(self, how: Pooling = "mean") -> Tensor:
+        """(B, D): the mean of each row's real states, or the first of them; zeros for a row that has none."""
+        if how not in get_args(Pooling):
+            raise MemoryMismatchError(f"a memory cannot be pooled by {how!r}: {nearest(how, get_args(Pooling))}")
+        taken_BS = self.mask if how == "mean" else self.mask & (self.mask.cumsum(1) == 1)
+        weights_BS = taken_BS.to(self.states.dtype) / taken_BS.sum(1, keepdim=True).clamp(min=1)
+        return torch.matmul(weights_BS[:, None], self.states)[:, 0]
+
+    def nearest(self, other: Memory, *, count: int = 1, pool: Pooling = "mean") -> Nearest:
+        """For each row the `count` rows of `other` whose pooled states have the highest cosine with its own.
+
+        Raises MemoryMismatchError where the two come from different encoders, or `other` has fewer rows.
+        """
+        if other.origin != self.origin:
+            raise MemoryMismatchError(
+                f"memories of two encoders cannot be compared (origins {self.origin!r} and {other.origin!r}): "
+                "encode both with the same model"
+            )
+        if not 1 <= count <= len(other):
+            raise MemoryMismatchError(f"count = {count} of {len(other)} rows: ask for 1 to {len(other)} of them")
+        one, two = (nn.functional.normalize(memory.pool(pool).float(), dim=1) for memory in (self, other))
+        similarities, rows = torch.matmul(one, two.T).clamp(-1, 1).topk(count, dim=1)
+        return Nearest(rows, similarities)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Memory:
         """The same memory on another device; `dtype` changes the floating-point parts only."""
@@ -112,13 +215,9 @@ class Memory:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file; what stood there before stays until the new one is whole."""
-        tensors = {"states": self.states, "mask": self.mask}
-        tensors |= {name: t for name in ("summary", "tokens", "segments") if (t := getattr(self, name)) is not None}
-        tensors |= {f"layers.{i}": states for i, states in enumerate(self.layers)}
-        tensors |= {f"latent.{name}": t for name, t in vars(self.latent).items()} if self.latent is not None else {}
         notes = {"format": FORMAT, "origin": self.origin, "sources": json.dumps(self.sources)}
         # cloned, since a layer's states may be the memory's own and safetensors takes no tensor twice
-        separate = {name: t.cpu().clone().contiguous() for name, t in tensors.items()}
+        separate = {name: t.cpu().clone().contiguous() for name, t in self.tensors().items()}
         target = Path(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,18 +248,8 @@ class Memory:
             raise MemoryMismatchError(
                 f"{path} is of format {notes.get('format')!r}, this version reads {FORMAT!r}: encode the sources again"
             )
-        depth = sum(name.startswith("layers.") for name in tensors)
         try:
-            layers = tuple(tensors.pop(f"layers.{i}") for i in range(depth))
-            posterior = {name: tensors.pop(f"latent.{name}") for name in _LATENT if f"latent.{name}" in tensors}
-            latent = Latent(**posterior) if posterior else None
-            return cls(
-                **tensors,
-                layers=layers,
-                latent=latent,
-                origin=notes["origin"],
-                sources=tuple(json.loads(notes["sources"])),
-            )
+            return cls.of(tensors, origin=notes["origin"], sources=tuple(json.loads(notes["sources"])))
         except (KeyError, TypeError, ValueError) as error:
             raise MemoryMismatchError(
                 f"{path} is not a whole memory file ({error}): encode the sources again"
@@ -168,61 +257,8 @@ class Memory:
 
     def _map(self, change: Callable[[Tensor], Tensor], *, sources: tuple[str, ...]) -> Memory:
         """The same memory with every tensor changed, and these sources."""
-
-        def maybe(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else change(tensor)
-
-        return dataclasses.replace(
-            self,
-            states=change(self.states),
-            mask=change(self.mask),
-            summary=maybe(self.summary),
-            layers=tuple(change(states) for states in self.layers),
-            latent=Latent(*map(change, vars(self.latent).values())) if self.latent is not None else None,
-            tokens=maybe(self.tokens),
-            segments=maybe(self.segments),
-            sources=sources,
-        )
-
-
-_LATENT = [field.name for field in dataclasses.fields(Latent)]
-
-
-def stack(memories: Sequence[Memory]) -> Memory:
-    """The rows of one or more memories of one encoder, in their order, padded at the end to the longest."""
-    longest = max(memory.states.shape[1] for memory in memories)
-    padded = [_padded(memory, longest) for memory in memories]
-    columns = zip(*map(_tensors, padded), strict=True)
-    sources = tuple(source for memory in memories for source in memory.sources)
-    return padded[0]._map(lambda _: torch.cat(next(columns)), sources=sources)
-
-
-def _padded(memory: Memory, length: int) -> Memory:
-    missing = length - memory.states.shape[1]
-
-    def pad(tensor: Tensor) -> Tensor:
-        return torch.cat([tensor, tensor.new_zeros(len(tensor), missing, *tensor.shape[2:])], dim=1)
-
-    return dataclasses.replace(
-        memory,
-        states=pad(memory.states),
-        mask=pad(memory.mask),
-        layers=tuple(map(pad, memory.layers)),
-        tokens=None if memory.tokens is None else pad(memory.tokens),
-        segments=None if memory.segments is None else pad(memory.segments),
-    )
-
-
-def _tensors(memory: Memory) -> list[Tensor]:
-    """All of a memory's tensors, in the order in which `Memory._map` goes through them."""
-    found: list[Tensor] = []
-
-    def take(tensor: Tensor) -> Tensor:
-        found.append(tensor)
-        return tensor
-
-    memory._map(take, sources=memory.sources)
-    return found
+        changed = {name: change(tensor) for name, tensor in self.tensors().items()}
+        return self.of(changed, sources=sources, origin=self.origin)
 
 
 def _number_segments(parts: tuple[Memory, ...]) -> list[Tensor]:
@@ -234,3 +270,19 @@ def _number_segments(parts: tuple[Memory, ...]) -> list[Tensor]:
         numbered.append(own + offset)
         offset += int(own.max()) + 1 if own.numel() else 1
     return numbered
+
+
+def _at_positions(name: str) -> bool:
+    """Whether the tensor of this name has the shape (B, S, …); any other is (B, …)."""
+    return name.partition(".")[0] in _AT_POSITIONS
+
+
+def _in_all(named: Sequence[Mapping[str, Tensor]]) -> dict[str, list[Tensor]]:
+    """The tensors of each name that all of them have."""
+    return {name: [one[name] for one in named] for name in named[0] if all(name in one for one in named)}
+
+
+def _pad(tensor: Tensor, length: int) -> Tensor:
+    """(B, S, …) with zeros up to (B, length, …)."""
+    B, S, *rest = tensor.shape
+    return torch.cat([tensor, tensor.new_zeros(B, length - S, *rest)], dim=1)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -24,8 +25,9 @@ from endash.decoding.pieces import Piece, append, pieces
 from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
-from endash.memory import Memory, stack
+from endash.memory import Memory
 from endash.network import Network, Watched
+from endash.reading import Reading, batches, lengths, read
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import find
@@ -99,7 +101,7 @@ class Model:
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
         done = len(texts) - len(left)
-        for batch in self._batches([split[i].text for i in spoken], config.batch_tokens):
+        for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
             places = [spoken[i] for i in batch]
             rows = [split[i].row for i in places]
             memory = self._encode([split[i].text for i in places])
@@ -134,23 +136,33 @@ class Model:
         Raises TextError for a text that is longer than the model takes.
         """
         _check_list(texts)
-        batches = list(self._batches(texts, self.recipe.decoding.batch_tokens)) or [[]]
+        places = list(batches(self._lengths(texts), self.recipe.decoding.batch_tokens)) or [[]]
         memories = []
-        for batch in batches:
+        for batch in places:
             memories.append(self._encode([texts[i] for i in batch]))
             if progress is not None:
                 progress(len(batch))
-        order = [i for batch in batches for i in batch]
-        places = sorted(range(len(order)), key=order.__getitem__)
-        return replace(stack(memories).select(places), origin=self.origin)
+        order = [i for batch in places for i in batch]
+        rows = sorted(range(len(order)), key=order.__getitem__)
+        return replace(Memory.stack(memories).select(rows), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
         self.network.eval()
-        encoded = self.codec.encode_sources(texts)
-        passages = self._passages(texts, [source.placeholders for source in encoded])
-        memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
+        readings = self._read(texts)
+        passages = tuple(map(self._tensor, zip(*(one.passages for one in readings), strict=True)))
+        memory = self.network.encode(self._tensor([one.tokens for one in readings]), passages)
         return replace(memory, sources=tuple(texts))
+
+    def memory_keys(self, texts: Sequence[str]) -> list[str]:
+        """What the memory of each text is called in a `MemoryStore`.
+
+        It is a fingerprint of the text, of the pairs that are read beside it and of the origin: where the encoder or those
+        pairs have changed, so has the key. Raises LongTextError for a text that is longer than the model takes.
+        """
+        _check_list(texts)
+        origin = self.origin
+        return [one.key(origin) for one in self._read(texts)]
 
     def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
@@ -164,15 +176,15 @@ class Model:
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
         config = self._decoding(**decoding)
-        size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
-        rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
-        found: list[str] = []
-        for batch in rows:
-            found += [hypotheses[0].text for hypotheses in self._write(memory.select(batch), config, rows=batch)]
+        texts = list(memory.sources)
+        for batch in batches(memory.mask.sum(1).tolist(), config.batch_tokens):
+            found = self._write(memory.select(batch).trim(), config, rows=batch)
+            for row, hypotheses in zip(batch, found, strict=True):
+                texts[row] = hypotheses[0].text if texts[row].strip() else texts[row]
             if progress is not None:
                 progress(len(batch))
-        return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
+        return texts
 
     @torch.no_grad()
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
@@ -184,7 +196,7 @@ class Model:
         if len(sources) != len(targets):
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
         scores = [0.0] * len(sources)
-        for batch in self._batches(sources, self.recipe.decoding.batch_tokens):
+        for batch in batches(self._lengths(sources), self.recipe.decoding.batch_tokens):
             memory = self._encode([sources[i] for i in batch])
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
@@ -208,17 +220,22 @@ class Model:
 
     @property
     def origin(self) -> str:
-        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, vocabulary and dtype."""
+        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, its dtype, the vocabulary, and
+        whether the states of each layer are kept."""
         modules = (self.network.source_embedding, self.network.segment_embedding, self.network.encoder)
-        parameters = [parameter for module in modules if module is not None for parameter in module.parameters()]
-        version = sum(parameter._version for parameter in parameters)  # torch counts changes in place
-        if self._origin is None or self._origin[0] != version:
+        parameters = [one.detach() for module in modules if module is not None for one in module.parameters()]
+        contents = [one.cpu().contiguous().flatten().view(torch.uint8).numpy().data for one in parameters]
+        about = [f"{tuple(one.shape)} {one.dtype}" for one in parameters]
+        # of each call: torch's own counter of changes knows nothing of a fused optimiser, of .data and of a new dtype
+        seen = hash((*about, *map(zlib.crc32, contents)))
+        if self._origin is None or self._origin[0] != seen:
             told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
             told.update(self.recipe.encoder.model_dump_json().encode())
-            for parameter in parameters:
-                told.update(f"{tuple(parameter.shape)} {parameter.dtype}".encode())
-                told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-            self._origin = version, told.hexdigest()
+            told.update(b"layers" if self.network.keeps_layers else b"")
+            for one, content in zip(about, contents, strict=True):
+                told.update(one.encode())
+                told.update(content)
+            self._origin = seen, told.hexdigest()
         return self._origin[1]
 
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
@@ -323,42 +340,12 @@ class Model:
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
 
-    def _passages(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
-        """The nearest pairs of the translation memory as token ids, (B, P) each; a text without one gets an empty row."""
-        if self.pairs is None or self.recipe.retrieval is None:
-            return ()
-        count = self.recipe.retrieval.passages
-        nearest = self.pairs.nearest(texts, count=count, exclude_own=False)
-        return tuple(self._passage(nearest, rank, placeholders) for rank in range(count))
+    def _read(self, texts: Sequence[str]) -> list[Reading]:
+        passages = self.recipe.retrieval.passages if self.recipe.retrieval else 0
+        return read(texts, self.codec, limit=self.recipe.text.max_length, pairs=self.pairs, passages=passages)
 
-    def _passage(self, nearest: list[Any], rank: int, placeholders: Sequence[Sequence[str]]) -> Tensor:
-        rows = [row for row, found in enumerate(nearest) if rank < len(found)]
-        pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row in rows]
-        tokens: list[list[int]] = [[] for _ in nearest]
-        for row, passage in zip(rows, self.codec.encode_pairs(pairs, [placeholders[row] for row in rows]), strict=True):
-            tokens[row] = passage if len(passage) <= self.recipe.text.max_length else []
-        return self._tensor(tokens)
-
-    def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
-        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`.
-
-        Raises LongTextError, before the first of them, if there is a text that the model does not take.
-        """
-        lengths = [len(source.tokens) for source in self.codec.encode_sources(texts)]
-        limit = self.recipe.text.max_length
-        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-            if length > limit:
-                raise LongTextError(
-                    row,
-                    f"{length} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it, or translate it, "
-                    "which splits at sentences",
-                )
-        order = sorted(range(len(texts)), key=lambda i: -lengths[i])
-        first = 0
-        while first < len(order):
-            size = max(1, batch_tokens // lengths[order[first]])
-            yield order[first : first + size]
-            first += size
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        return lengths(texts, self.codec, limit=self.recipe.text.max_length)
 
     def _tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
         tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
