@@ -36,6 +36,27 @@ class PartConfig(Config):
         return int(getattr(self, "layers", 0))
 
 
+@dataclass(frozen=True)
+class Padded:
+    """A batch of sources: `values` with B rows, padded to one shape, and `mask`, True where real.
+
+    Of tokens and samples both are (B, N), of vectors (B, S, D) and (B, S), of pixels (B, C, H, W) and (B, H, W).
+    """
+
+    values: Tensor
+    mask: Tensor
+
+
+class Frontend(nn.Module, ABC):
+    """A source that is no tokens in, vectors for an encoder out; built with the ``width`` that the encoder reads."""
+
+    Config: ClassVar[type[Config]]
+
+    @abstractmethod
+    def forward(self, source: Padded) -> Padded:
+        """Vectors (B, S, D) and their mask (B, S), each row's real positions first. Padding changes none of them."""
+
+
 class Encoder(nn.Module, ABC):
     """Vectors in, a memory out."""
 
