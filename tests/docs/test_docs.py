@@ -152,6 +152,7 @@ SECTIONS = [
     ('`kind = "additive"`', (links.config("additive"),)),
     ('`kind = "gated"`', (links.config("gated"),)),
     ('`kind = "multi"`', (links.config("multi"),)),
+    ('`kind = "conformer"`', (encoders.config("conformer"),)),
     ('`kind = "variational"`', (encoders.config("variational"),)),
     ("## `[head]`", (HeadConfig,)),
     ("## `[training]`", (TrainingConfig,)),

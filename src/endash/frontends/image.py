@@ -75,4 +75,5 @@ def _cut(values_BHWC: Tensor, side: int) -> Tensor:
     """(B, R, M, P·P·C): the patches, those at the lower and the right edge completed with zeros."""
     height, width = values_BHWC.shape[1:3]
     whole = nn.functional.pad(values_BHWC, (0, 0, 0, -width % side, 0, -height % side))
-    return whole.unflatten(2, (-1, side)).unflatten(1, (-1, side)).transpose(2, 3).flatten(3)
+    patches: Tensor = whole.unflatten(2, (-1, side)).unflatten(1, (-1, side)).transpose(2, 3).flatten(3)
+    return patches
