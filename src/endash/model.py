@@ -32,6 +32,7 @@ from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.stepper import NetworkStepper
 from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
+from endash.text.foreign import ForeignTokenizer
 from endash.text.tokenizer import FIRST_SLOT
 
 
@@ -51,7 +52,13 @@ class Model:
 
     @classmethod
     def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
-        """A model with fresh parameters, drawn from torch's generator."""
+        """A model with fresh parameters, drawn from torch's generator; an encoder that was trained before brings its own."""
+        model = cls._shaped(recipe, codec, pairs)
+        model.network.encoder.begin()
+        return model
+
+    @classmethod
+    def _shaped(cls, recipe: Recipe, codec: Codec, pairs: PairIndex | None) -> Model:
         network = Network(
             recipe.encoder,
             recipe.link,
@@ -154,7 +161,7 @@ class Model:
         config = self.recipe.decoding.replace(**decoding)
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
-        memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
+        memory = memory.to(self.device, self.network.target_embedding.weight.dtype)
         found = [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
         return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
 
@@ -179,7 +186,7 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.network.source_embedding.weight.device
+        return self.network.target_embedding.weight.device
 
     @property
     def origin(self) -> str:
@@ -189,7 +196,8 @@ class Model:
         version = sum(parameter._version for parameter in parameters)  # torch counts changes in place
         if self._origin is None or self._origin[0] != version:
             told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
-            told.update(self.recipe.encoder.model_dump_json().encode())
+            elsewhere: Any = {"folder": True, "encoder": {"folder"}}  # what was read there is in the parameters
+            told.update(self.recipe.encoder.model_dump_json(exclude=elsewhere).encode())
             for parameter in parameters:
                 told.update(f"{tuple(parameter.shape)} {parameter.dtype}".encode())
                 told.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
@@ -220,7 +228,7 @@ class Model:
         recipe = Recipe.load(where / model_folder.RECIPE)
         codec = Codec.load(where / model_folder.TEXT)
         pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
-        model = cls.build(recipe, codec, pairs=pairs)
+        model = cls._shaped(recipe, codec, pairs)
         model_folder.read_parameters(where, model.network)
         model.network.eval()
         return model
@@ -272,6 +280,11 @@ class Model:
             raise ModelError(
                 f"link.kind = {kind_of(self.recipe.link)!r} reads no source positions, so there is no alignment: "
                 "ask for the text alone"
+            )
+        if isinstance(self.codec.source, ForeignTokenizer):
+            raise ModelError(
+                "encoder.kind = 'pretrained' has a vocabulary that does not say where the words of a source are, so there is "
+                "no alignment: ask for the text alone"
             )
         source = self._own(memory)[0]
         mean_TS = weights[0].mean((0, 1))[: len(found.tokens), : len(source)]

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from endash import combination
 from endash.config import Config
+from endash.errors import RecipeError
+from endash.frontends import frontends
 from endash.heads import Head, HeadConfig, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
-from endash.parts.contracts import OpenLink, PartConfig
+from endash.parts.contracts import OpenLink, Padded, PartConfig
 from endash.parts.masks import hide, real
 
 BOS = 2  # the token that every target starts from
@@ -29,12 +31,12 @@ class Batch:
     """Token ids, padded with 0.
 
     Attributes:
-        source: (B, S), each row ending in eos.
+        source: (B, S), each row ending in eos; or, for a network that reads no tokens, what its frontend or encoder reads.
         target: (B, T), each row ending in eos; the network puts bos in front.
         passages: further sources (B, P), read together with the first; a row may be empty.
     """
 
-    source: Tensor
+    source: Tensor | Padded
     target: Tensor
     passages: tuple[Tensor, ...] = ()
 
@@ -79,6 +81,9 @@ class Network(nn.Module):
 
     Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
     the joined sources a position belongs to, and whether its token stands both in the source and in that passage.
+
+    There is no source embedding where a `frontend` makes the vectors, or where the encoder reads the source itself. Such a
+    network shares no embedding with its source and joins no passages; copying needs a source of tokens.
     """
 
     def __init__(
@@ -91,10 +96,15 @@ class Network(nn.Module):
         source_size: int,
         target_size: int,
         passages: int = 0,
+        frontend: Config | None = None,
     ) -> None:
         super().__init__()
-        self.source_embedding = nn.Embedding(source_size, encoder.input_width)
-        self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
+        _check_source(encoder, frontend, head, passages=passages)
+        embeds = frontend is None and encoder.reads == "vectors"
+        self.source_embedding = nn.Embedding(source_size, encoder.input_width) if embeds else None
+        self.frontend = frontends.build(frontend, width=encoder.input_width) if frontend is not None else None
+        shared = self.source_embedding if head.tie == "all" else None
+        self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
         self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
@@ -118,10 +128,14 @@ class Network(nn.Module):
         if isinstance(self.head, PointerHead):
             self.head.start_copying()
 
-    def encode(self, source_BS: Tensor, passages: tuple[Tensor, ...] = ()) -> Memory:
-        """The memory of token ids, its passages joined to it."""
-        sources = (source_BS, *passages)
-        memory, *others = map(self._encode, sources, range(len(sources)), _shared(source_BS, passages))
+    def encode(self, source: Tensor | Padded, passages: tuple[Tensor, ...] = ()) -> Memory:
+        """The memory of token ids, its passages joined to it; or of what the frontend or the encoder reads."""
+        if isinstance(source, Padded):
+            return self._read(self.frontend(source) if self.frontend is not None else source, tokens=None)
+        if self.source_embedding is None:
+            return self._read(Padded(source, real(source)), tokens=source)
+        sources = (source, *passages)
+        memory, *others = map(self._embed_and_read, sources, range(len(sources)), _shared(source, passages))
         return memory.join(*others) if others else memory
 
     def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
@@ -180,17 +194,37 @@ class Network(nn.Module):
         scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _traces(target_BT, link))
         return scores
 
-    def _encode(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
+    def _embed_and_read(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
+        assert self.source_embedding is not None
         vectors = self._embed(self.source_embedding, tokens_BS)
         if self.segment_embedding is not None:
             vectors = vectors + self._embed(self.segment_embedding, 2 * segment + shared_BS.int())
-        memory: Memory = self.encoder(vectors, real(tokens_BS))
-        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens_BS)
+        return self._read(Padded(vectors, real(tokens_BS)), tokens=tokens_BS)
+
+    def _read(self, source: Padded, *, tokens: Tensor | None) -> Memory:
+        memory: Memory = self.encoder(source.values, source.mask)
+        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens)
 
     @staticmethod
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         vectors: Tensor = embedding(tokens)
         return vectors * math.sqrt(embedding.embedding_dim)
+
+
+def _check_source(encoder: PartConfig, frontend: Config | None, head: HeadConfig, *, passages: int) -> None:
+    """Raise RecipeError where something asks for embedded source tokens, or tokens at all, and there are none."""
+    if frontend is not None and encoder.reads != "vectors":
+        raise RecipeError(
+            f"encoder.kind = {encoder.kind!r} reads {encoder.reads} itself, and a frontend gives vectors: leave one out"
+        )
+    if frontend is None and encoder.reads == "vectors":
+        return
+    if head.tie == "all" and (reason := head.why_not(joint=True, encoder_width=None, decoder_width=0)):
+        raise RecipeError(reason)
+    if head.pointer and (frontend is not None or encoder.reads != "tokens"):
+        raise RecipeError("head.pointer = true copies source tokens, and this network reads none: set it to false")
+    if passages:
+        raise RecipeError("retrieval joins passages by the source embedding, and this network has none: leave it out")
 
 
 def _of_target(scores_BTV: Tensor, target_BT: Tensor) -> Tensor:

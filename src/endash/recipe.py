@@ -51,17 +51,36 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        widths = {"encoder_width": self.encoder.input_width, "decoder_width": self.decoder.width}
-        head = self.head.why_not(joint=self.text.joint, **widths)
-        if reason := why_not(self.encoder, self.link, self.decoder) or head:
+        embedded = self.encoder.reads == "vectors"
+        head = self.head.why_not(
+            joint=self.text.joint,
+            encoder_width=self.encoder.input_width if embedded else None,
+            decoder_width=self.decoder.width,
+        )
+        own_reading = None if embedded else self._why_not_read_itself()
+        if reason := why_not(self.encoder, self.link, self.decoder) or own_reading or head:
             raise ValueError(reason)
         return self
+
+    def _why_not_read_itself(self) -> str | None:
+        """Why an encoder that reads the source itself does not go with the rest of this recipe."""
+        name, reads = f"encoder.kind = {self.encoder.innermost.kind!r}", self.encoder.reads
+        if reads != "tokens":
+            return f"{name} reads {reads}, and the corpus of a recipe is text: name the folder of a model such as BERT"
+        for setting, value in (("text.joint", self.text.joint), ("text.placeholders", self.text.placeholders)):
+            if value:
+                return (
+                    f"{name} has a vocabulary of its own, and {setting} = true asks for another: set {setting} = false"
+                )
+        if self.retrieval is not None:
+            return f"{name} embeds its source itself, and [retrieval] joins to embedded tokens: leave [retrieval] out"
+        return None
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         """The recipe in a TOML file, with `overrides` such as ``training.max_steps=100`` put over it.
 
-        Relative corpus paths start from the file's folder, those in `overrides` from the working directory. Raises
+        Relative paths of a corpus or an encoder start from the file's folder, those in `overrides` from the working directory. Raises
         RecipeError with a line for each thing that is wrong.
         """
         path = Path(path)
@@ -79,12 +98,13 @@ class Recipe(Config):
     def parse(
         cls, text: str, overrides: Sequence[str] = (), *, where: str = "the recipe", folder: str | Path = "."
     ) -> Recipe:
-        """The recipe in a TOML text; `where` names it in errors, relative corpus paths start from `folder`."""
+        """The recipe in a TOML text; `where` names it in errors, relative paths start from `folder`."""
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{where} is not TOML: {error}") from None
         changed = apply_overrides(data, overrides)
+        _anchor_encoder(data, Path(folder).absolute(), changed)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
@@ -156,6 +176,17 @@ def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:
         elif isinstance(held, Config | tuple):
             update[name] = _anchored(held, folder, dotted, changed)
     return value.model_copy(update=update)
+
+
+def _anchor_encoder(data: dict[str, Any], folder: Path, changed: set[str]) -> None:
+    """Take the relative `folder` of a pretrained encoder, wrapped or not, from where `_anchored` takes a corpus's paths."""
+    table, dotted = data.get("encoder"), "encoder"
+    while isinstance(table, dict):
+        held = table.get("folder")
+        if held and isinstance(held, str):
+            typed = any(f"{dotted}.folder.".startswith(f"{one}.") for one in changed)
+            table["folder"] = str((Path.cwd() if typed else folder) / held)
+        table, dotted = table.get("encoder"), f"{dotted}.encoder"
 
 
 def _beside(path: Path) -> str:

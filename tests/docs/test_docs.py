@@ -153,6 +153,7 @@ SECTIONS = [
     ('`kind = "gated"`', (links.config("gated"),)),
     ('`kind = "multi"`', (links.config("multi"),)),
     ('`kind = "conformer"`', (encoders.config("conformer"),)),
+    ('`kind = "pretrained"`', (encoders.config("pretrained"),)),
     ('`kind = "variational"`', (encoders.config("variational"),)),
     ("## `[head]`", (HeadConfig,)),
     ("## `[training]`", (TrainingConfig,)),

@@ -24,9 +24,9 @@ class VariationalConfig(PartConfig):
     )
 
     @property
-    def input_width(self) -> int:
-        """That of the wrapped encoder."""
-        return self.encoder.input_width
+    def innermost(self) -> PartConfig:
+        """Settings of the encoder that is given the source."""
+        return self.encoder.innermost
 
 
 @encoders.register
@@ -45,11 +45,15 @@ class VariationalEncoder(Encoder):
         self.encoder = encoders.build(config.encoder)
         self.posterior = nn.Linear(config.encoder.width, 2 * config.width)
 
+    def begin(self) -> None:
+        """Put in what the wrapped encoder was trained to."""
+        self.encoder.begin()
+
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
         """The memory of embedded sources; see `Encoder`."""
-        summary = self.encoder(vectors_BSD, mask_BS).summary
-        mean_BZ, log_variance_BZ = self.posterior(summary).chunk(2, dim=1)
+        read = self.encoder(vectors_BSD, mask_BS)
+        mean_BZ, log_variance_BZ = self.posterior(read.summary).chunk(2, dim=1)
         noise = torch.randn_like(mean_BZ) * (0.5 * log_variance_BZ).exp() if self.training else 0
         sample_BZ = mean_BZ + noise
-        states_BSZ = sample_BZ[:, None].expand(-1, mask_BS.shape[1], -1)
-        return Memory(states_BSZ, mask_BS, summary=sample_BZ, latent=Latent(mean_BZ, log_variance_BZ, sample_BZ))
+        states_BSZ = sample_BZ[:, None].expand(-1, read.mask.shape[1], -1)
+        return Memory(states_BSZ, read.mask, summary=sample_BZ, latent=Latent(mean_BZ, log_variance_BZ, sample_BZ))
