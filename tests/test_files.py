@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
-from endash.files import mend, remove, whole_folder, write_text
+from endash.files import mend, remove, save_tensors, whole_file, whole_folder, write_text
 
 
 def test_a_text_is_there_whole_or_as_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -89,3 +92,54 @@ def test_what_is_not_there_need_not_be_removed_and_a_link_leads_nowhere(tmp_path
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     remove(tmp_path / "link")
     assert os.listdir(tmp_path) == ["kept"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_tensors_may_be_read_by_whom_the_umask_lets(tmp_path: Path, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        save_tensors({"a": torch.ones(2)}, tmp_path / "x", notes={"made": "here"})
+    finally:
+        os.umask(former)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert load_file(tmp_path / "x")["a"].tolist() == [1, 1]
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_tensors({"a": torch.ones(2)}, tmp_path / "x")
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept.txt").write_text("former")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "kept.txt")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere" / "kept.txt").read_text() == "new"
+    (tmp_path / "model").symlink_to(tmp_path / "elsewhere")
+    with whole_folder(tmp_path / "model") as writing:
+        (writing / "new").write_text("new")
+    assert (tmp_path / "model").is_symlink()
+    assert os.listdir(tmp_path / "elsewhere") == ["new"]
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "link", "model"]
+
+
+def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(ZeroDivisionError), whole_file(pipe) as writing:
+            writing.write_text(f"half {1 // 0}")
+        write_text(tmp_path / "link", "whole")
+        assert os.read(reading, 100) == b"whole"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from endash.heads import Head, HeadConfig, PointerHead
+from endash.heads import Head, HeadConfig, LengthHead, PointerHead
 from endash.memory import Memory
 from endash.parts.copyable import Copyable
 
@@ -140,3 +140,29 @@ def test_a_head_says_what_it_does_not_go_with(
     else:
         with pytest.raises(ValueError, match=message):
             raise ValueError(reason)
+
+
+@torch.no_grad()
+def test_a_length_is_told_by_its_difference_to_the_source_s() -> None:
+    torch.manual_seed(0)
+    head, mask = LengthHead(M), TOKENS != 0
+    summary = torch.randn(3, M)
+    memory = Memory(torch.randn(3, 4, M), mask, summary=summary)
+    lengths = torch.arange(1, 400).expand(3, -1)
+    found = head(memory, lengths)
+    for row, source in enumerate([4, 2, 0]):
+        scores = head.project(summary[row])[129 - source :]  # those of the lengths 1, 2, …
+        torch.testing.assert_close(found[row, : source + 128], scores.log_softmax(0))
+        torch.testing.assert_close(found[row, : source + 128].exp().sum(), torch.ones(()))
+        assert (found[row, source + 128 :] == found[row, source + 127]).all()  # what is farther counts as the last
+    loss = head.loss(memory, torch.tensor([5, 300, 1]))
+    wanted = torch.stack([found[0, 4], found[1, 299], found[2, 0]])
+    torch.testing.assert_close(loss.total, -wanted.mean())
+    assert (loss.tokens, loss.nll) == (3, pytest.approx(-float(wanted.sum()), rel=1e-5))
+
+
+def test_what_is_joined_to_a_source_does_not_make_it_longer() -> None:
+    torch.manual_seed(0)
+    memory = Memory(torch.randn(3, 4, M), TOKENS != 0, summary=torch.randn(3, M))
+    head, lengths = LengthHead(M), torch.arange(1, 9).expand(3, -1)
+    assert torch.equal(head(memory.join(memory), lengths), head(memory, lengths))

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from endash.errors import MemoryMismatchError
-from endash.memory import FORMAT, Memory
+from endash.memory import FORMAT, Latent, Memory, stack
 
 
 def made(lengths: tuple[int, ...] = (4, 2), *, seed: int = 0, width: int = 6, origin: str = "here") -> Memory:
@@ -73,11 +73,11 @@ def test_an_existing_file_survives_a_save_that_fails(monkeypatch: pytest.MonkeyP
     made().save("kept")
     before = Path("kept").read_bytes()
 
-    def full(tensors: object, path: Path, metadata: object) -> None:
+    def full(tensors: object, path: Path, notes: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("endash.memory.save_file", full)
+    monkeypatch.setattr("endash.memory.save_tensors", full)
     with pytest.raises(MemoryMismatchError, match="cannot be written"):
         made(seed=1).save("kept")
     assert Path("kept").read_bytes() == before
@@ -213,3 +213,18 @@ def test_a_dtype_changes_the_floating_point_parts_only() -> None:
     moved = memory.to("meta")
     assert moved.mask.device.type == moved.layers[0].device.type == "meta"
     assert moved.states.dtype == torch.bfloat16
+
+
+def test_stacked_rows_are_what_they_were() -> None:
+    latent = Latent(*torch.randn(3, 2, 2).unbind())
+    memory = replace(made((4, 2)).join(made((1, 3), seed=1)), latent=latent)
+    short = replace(made((2, 1), seed=2).join(made((1, 1), seed=3)), latent=latent)
+    stacked = stack([short, memory])
+    assert stacked.latent is not None
+    assert torch.equal(stacked.latent.sample, latent.sample.repeat(2, 1))
+    assert_same(replace(stacked, latent=None).select([2, 3]), replace(memory, latent=None))
+    assert stacked.mask.sum(1).tolist() == [3, 2, 5, 5]
+    assert torch.equal(stacked.states[:2, :3], short.states)
+    assert not stacked.mask[:2, 3:].any()
+    assert stacked.sources == short.sources + memory.sources
+    assert len(stack([made().select([]), made()])) == 2

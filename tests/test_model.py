@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import endash
-from endash.errors import MemoryMismatchError, ModelError, RecipeError, TextError
+from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.memory import Memory
 from endash.model import Model
 from endash.recipe import Recipe
@@ -77,6 +77,28 @@ def test_a_list_gives_a_list_and_a_text_a_text(model: Model) -> None:
     assert model.score([], []) == []
 
 
+def test_encoding_goes_in_batches_and_keeps_the_order(retrieving: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["on", "The door is open and the light is off.", "", "The fan is on."] * 40
+    encode = retrieving._encode
+    sizes: list[int] = []
+    told: list[int] = []
+
+    def counting(texts: list[str]) -> Memory:
+        sizes.append(len(texts))
+        return encode(texts)
+
+    small = retrieving.recipe.decoding.replace(batch_tokens=200)
+    monkeypatch.setattr(retrieving, "_encode", counting)
+    monkeypatch.setattr(retrieving, "recipe", retrieving.recipe.model_copy(update={"decoding": small}))
+    memory = retrieving.encode(texts, progress=told.append)
+    assert told == sizes
+    assert len(sizes) > 5
+    assert memory.sources == tuple(texts)
+    alone = retrieving.encode([texts[1]])
+    assert torch.allclose(memory.states[5][memory.mask[5]], alone.states[0][alone.mask[0]], atol=1e-5)  # float32 sums
+    assert retrieving.decode(memory)[:4] == retrieving.decode(retrieving.encode(texts[:4]))
+
+
 def test_white_space_comes_back_as_it_is(model: Model) -> None:
     texts = ["", "  \t ", "on", "\n"]
     assert model(texts) == ["", "  \t ", model("on"), "\n"]
@@ -96,14 +118,24 @@ def test_a_long_text_is_split_at_its_sentences_and_put_together_again(model: Mod
     assert found.alignment == one.alignment + tuple((i + words, j + behind) for i, j in two.alignment)
 
 
+def test_search_ends_where_the_decoder_s_learned_positions_do(codec: Codec) -> None:
+    learned = build(codec, "decoder.positions=learned", "decoder.max_length=40")
+    memory = learned.encode(["The door is open and the light is off."])
+    found = learned.search(memory, learned.recipe.decoding.replace(max_extra=300, beam=1))
+    assert len(found[0][0].tokens) <= 40
+
+
 def test_a_sentence_that_is_too_long_is_refused_by_its_beginning(model: Model) -> None:
     text = "The door " + "and the door " * 30
     with pytest.raises(
-        TextError, match=r"a sentence is too long .* text\.max_length = 40; it begins 'The door and the"
+        LongTextError, match=r"^text 2: a sentence is too long .* text\.max_length = 40; it begins 'The door and the"
     ):
         model(["on", text])
+    with pytest.raises(LongTextError) as told:
+        model.check(["on", "off", text])
+    assert told.value.row == 2
     for call in (lambda: model.encode(["on", text]), lambda: model.score(["on", text], ["a", "b"])):
-        with pytest.raises(TextError, match=r"^a text has \d+ tokens and this model takes 40: it begins 'The door and"):
+        with pytest.raises(TextError, match=r"^text 2: \d+ tokens, and this model takes 40: it begins 'The door and"):
             call()
 
 

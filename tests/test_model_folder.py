@@ -137,7 +137,7 @@ def test_an_existing_model_survives_a_save_that_fails(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(model.codec, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelError, match="No space"):
         model.save(folder)
     assert contents(folder) == before
     assert os.listdir(folder.parent) == ["model"]
@@ -157,3 +157,15 @@ def test_what_is_no_model_is_never_replaced_by_one(model: Model, tmp_path: Path)
     (tmp_path / "empty").mkdir()
     model.save(tmp_path / "empty")
     load(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("prepared", [[], ["text"], ["text", "examples"]])
+def test_a_run_that_never_came_to_train_is_no_damaged_model(tmp_path: Path, prepared: list[str]) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / "recipe.toml").touch()
+    for name in prepared:
+        (tmp_path / name).mkdir()
+    with pytest.raises(
+        ModelError, match=r"is a run whose training has not written a model yet: go on with endash train"
+    ):
+        load(tmp_path)

@@ -82,6 +82,11 @@ def test_corpus_paths_start_from_the_recipe_s_folder(tmp_path: Path) -> None:
     assert recipe.corpus.train[0].source == "source", "a column is no path"  # type: ignore[attr-defined]
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(MINIMAL, encoding="utf-8-sig")
+    assert Recipe.load(tmp_path / "tiny.toml").name == "tiny"
+
+
 def test_paths_typed_on_the_command_line_start_from_where_it_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,11 +205,69 @@ def test_a_changed_kind_leaves_no_setting_of_the_former_unsaid() -> None:
     assert Recipe.parse(MINIMAL, [remedy]).to_toml().count("heads") == 2, "those of encoder and decoder"
 
 
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_texts_longer_than_the_positions_that_are_learned_are_refused(role: str) -> None:
+    overrides = [f"{role}.positions=learned", f"{role}.max_length=100"]
+    (line,) = complaint(*overrides)
+    assert f"text.max_length = 256 is more than the 100 positions that the {role} learns: raise the {role}'s" in line
+    assert Recipe.parse(MINIMAL, [*overrides, "text.max_length=100"])
+    assert Recipe.parse(MINIMAL, [f"{role}.max_length=100"]), "other positions have no end"
+
+
+def test_a_wrapped_encoder_s_positions_count_too() -> None:
+    inner = '{kind="transformer",positions="learned",max_length=100}'
+    (line,) = complaint(
+        f'encoder={{kind="variational",width=8,encoder={inner}}}', 'link={kind="state"}', "decoder={kind='gru'}"
+    )
+    assert "more than the 100 positions that the encoder learns" in line
+
+
 def test_an_impossible_pair_is_refused_with_a_legal_one() -> None:
     (line,) = complaint("link={kind='dot'}", "encoder.width=128")
     assert line.startswith("tiny.toml: ")
     assert "dot" in line
     assert "links that fit here: 'additive'" in line
+
+
+AT_ONCE = "decoder={kind='mask-predict'}"
+
+
+def test_the_search_follows_the_decoder_where_it_is_not_named() -> None:
+    assert Recipe.parse(MINIMAL).decoding.search == "beam"
+    recipe = Recipe.parse(MINIMAL, [AT_ONCE, "decoding.max_extra=4"])
+    assert (recipe.decoding.search, recipe.decoding.max_extra, recipe.decoding.lengths) == ("mask-predict", 4, 5)
+    assert Recipe.parse(recipe.to_toml()) == recipe
+    assert Recipe.parse(MINIMAL, [AT_ONCE, "decoding.iterations=4"]).decoding.iterations == 4
+    assert recipe.changed(["decoding.iterations=3"]).decoding.iterations == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            [AT_ONCE, "decoding.search=beam"],
+            "decoding.search = 'beam' does not write as decoder.kind = 'mask-predict' does, at once: "
+            "set decoding.search = 'mask-predict'",
+        ),
+        ([AT_ONCE, "decoding.search=sample"], "decoding.search = 'sample' does not write as"),
+        (
+            [AT_ONCE, "decoding.beam=4"],
+            "decoding: beam is of search = 'beam', but search = 'mask-predict': remove it or change search",
+        ),
+        (
+            [AT_ONCE, "decoding.no_repeat=3"],
+            "decoding: no_repeat is of search = 'beam', but search = 'mask-predict': remove it",
+        ),
+        (
+            ["decoding.search=mask-predict"],
+            "decoding.search = 'mask-predict' does not write as decoder.kind = 'transformer' does, in order: "
+            "set decoding.search = 'beam' or 'sample'",
+        ),
+    ],
+)
+def test_a_search_that_does_not_fit_the_decoder_is_refused(overrides: list[str], message: str) -> None:
+    (line,) = complaint(*overrides)
+    assert message in line
 
 
 def test_what_is_not_a_recipe_at_all(tmp_path: Path) -> None:

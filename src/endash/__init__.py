@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from endash.memory import Memory
     from endash.model import Model, load
+    from endash.plugins import load_plugin
     from endash.recipe import Recipe
     from endash.training import train
 
 __version__ = "0.1.0"
-__all__ = ["Memory", "Model", "Recipe", "__version__", "load", "train"]
+__all__ = ["Memory", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
 
 _HOMES = {
     "Memory": "endash.memory",
     "Model": "endash.model",
     "Recipe": "endash.recipe",
     "load": "endash.model",
+    "load_plugin": "endash.plugins",
     "train": "endash.training",
 }
 

@@ -6,9 +6,13 @@ from itertools import product
 
 from endash.config import Config
 from endash.decoders import decoders
+from endash.decoding.config import DecodingConfig, Search
 from endash.encoders import encoders
 from endash.links import links
-from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig
+from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig, Writes
+
+SEARCHES: dict[Writes, tuple[Search, ...]] = {"in order": ("beam", "sample"), "at once": ("mask-predict",)}
+"""The searches for each way of writing, the default first."""
 
 
 def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:
@@ -48,6 +52,17 @@ def build(
     )
 
 
+def why_not_search(decoding: DecodingConfig, decoder: PartConfig) -> str | None:
+    """Why this decoder cannot be decoded so: a sentence with what to do; None where it can."""
+    writes = decoders[decoder.kind].writes
+    if decoding.search in SEARCHES[writes]:
+        return None
+    return (
+        f"decoding.search = {decoding.search!r} does not write as decoder.kind = {decoder.kind!r} does, {writes}: "
+        f"set decoding.search = {' or '.join(map(repr, SEARCHES[writes]))}"
+    )
+
+
 def kind_of(config: Config) -> str:
     """The kind under which a part's settings are registered."""
     return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)
@@ -58,6 +73,8 @@ def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | Non
     name = f"link.kind = {kind_of(link)!r}"
     if missing := offering.needs_of(link) - giving.gives:
         return f"{name} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
+    if missing := using.needs - giving.gives:
+        return f"decoder.kind = {decoder.kind!r} needs {_list(missing)} of the encoder, and encoder.kind = {encoder.kind!r} gives {_list(giving.gives)}"
     if not offering.offers & using.uses:
         return f"{name} offers the port {_list(offering.offers)}, and decoder.kind = {decoder.kind!r} uses {_list(using.uses)}"
     return offering.why_not(link, encoder, decoder, reads=using.shape(decoder).reads)

@@ -25,6 +25,14 @@ class TextError(EndashError):
     """A text that the vocabulary or the model cannot take, or a vocabulary that does not fit."""
 
 
+class LongTextError(TextError):
+    """A text that is longer than a model takes: `row` is its place from 0 among those that were given."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(f"text {row + 1}: {reason}")
+        self.row, self.reason = row, reason
+
+
 class ModelError(EndashError):
     """A model folder that is incomplete or was changed, or a call that the model cannot serve."""
 

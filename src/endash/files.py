@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WRITING = ".writing"
 _FORMER = ".former"
@@ -18,29 +23,61 @@ def write_text(path: Path, text: str) -> None:
         writing.write_text(text, encoding="utf-8")
 
 
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, *, notes: Mapping[str, str] | None = None) -> None:
+    """Put tensors and `notes` at `path` as safetensors, in a mode that the umask decides. Raises OSError alone.
+
+    safetensors itself makes files that nobody but their owner can read, and has an error of its own for a full disk.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        save_file(dict(tensors), path, metadata=dict(notes) if notes is not None else None)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    path.chmod(mode)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A path to write a file at; when the block ends well the file takes the name `path`, all of it on disk.
 
-    What stood at `path` stays until then, and stays for good if the block raises.
+    What stood at `path` stays until then, and stays for good if the block raises. A link is followed. What is no file but
+    a device or a pipe is not replaced: the content is copied into it when the block ends.
     """
-    writing = path.with_name(f".{path.name}{_WRITING}")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _poured(path) as writing:
+            yield writing
+        return
+    target = Path(os.path.realpath(path))
+    writing = target.with_name(f".{target.name}.{os.getpid()}{_WRITING}")
     try:
         yield writing
         sync(writing)
-        os.replace(writing, path)
+        os.replace(writing, target)
     except BaseException:
         writing.unlink(missing_ok=True)
         raise
-    sync(path.parent)
+    sync(target.parent)
+
+
+@contextmanager
+def _poured(target: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "whole"
+        with open(Path(folder) / "whole", "rb") as whole, open(target, "wb") as into:
+            shutil.copyfileobj(whole, into)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder to write in; when the block ends well it takes the name `path`, everything in it on disk.
 
-    What stood at `path` stays until then, and stays for good if the block raises.
+    What stood at `path` stays until then, and stays for good if the block raises. A link is followed.
     """
+    path = Path(os.path.realpath(path))
     writing, former = (path.with_name(f".{path.name}{end}") for end in (_WRITING, _FORMER))
     remove(writing)
     remove(former)

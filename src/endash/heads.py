@@ -18,6 +18,8 @@ from endash.objectives.cross_entropy import Copies, Loss, projected_cross_entrop
 from endash.parts.copyable import LONGEST_RUN, Copyable, run
 from endash.parts.masks import hide, score_bias
 
+_REACH = 128  # the largest difference between the lengths of source and target that is told from larger ones
+
 
 class HeadConfig(Config):
     """Section ``[head]`` of a recipe."""
@@ -177,6 +179,34 @@ class PointerHead(Head):
         gate = (self.gate(hidden_BQD) + copied).float() - _look_up(self.run_gate, run(traces_BQS).amax(2, keepdim=True))
         written = torch.sigmoid(gate)
         return share, torch.where(copyable.mask.any(1)[:, None, None], written, torch.ones_like(written))
+
+
+class LengthHead(nn.Module):
+    """p(T | X) = softmax(W m + b) over T - S = -R … R, where m is the memory's summary and S the length of the source.
+
+    Ghazvininejad et al. 2019, section 2.3, classify T from the encoder's state at a special token. Departures: the summary, which
+    every encoder gives, stands for that, and the difference is classified (as by Lee et al. 2018), so that an unseen length is
+    one like the others. A difference beyond R counts as R. T and S count the end of sentence; T is at least 1.
+    """
+
+    def __init__(self, memory_width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(memory_width, 2 * _REACH + 1)
+
+    def forward(self, memory: Memory, lengths_BN: Tensor) -> Tensor:
+        """(B, N): the log-probability of each of these lengths (int64, at least 1)."""
+        assert memory.summary is not None
+        own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
+        source_B1 = own.sum(1, keepdim=True)
+        offsets_C = torch.arange(-_REACH, _REACH + 1, device=lengths_BN.device)
+        scores_BC = self.project(memory.summary).float().masked_fill(source_B1 + offsets_C < 1, float("-inf"))
+        log_probability_BC: Tensor = scores_BC.log_softmax(1)
+        return log_probability_BC.gather(1, (lengths_BN - source_B1).clamp(-_REACH, _REACH) + _REACH)
+
+    def loss(self, memory: Memory, lengths_B: Tensor) -> Loss:
+        """Cross-entropy of these lengths, a mean over rows."""
+        nll_B = -self(memory, lengths_B[:, None])[:, 0]
+        return Loss(nll_B.mean(), len(nll_B), nll_B.sum().item())
 
 
 def _look_up(weights: Tensor, index: Tensor) -> Tensor:

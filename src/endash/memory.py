@@ -8,17 +8,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from endash.errors import MemoryMismatchError
-from endash.files import whole_file
+from endash.files import save_tensors, whole_file
 
 FORMAT = "endash-memory-1"
 
@@ -124,8 +123,8 @@ class Memory:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target) as writing:
-                save_file(separate, writing, metadata=notes)
-        except (SafetensorError, OSError) as error:
+                save_tensors(separate, writing, notes=notes)
+        except OSError as error:
             raise MemoryMismatchError(
                 f"{path}: the memory cannot be written ({error}): free the disk or name another place"
             ) from error
@@ -187,6 +186,43 @@ class Memory:
 
 
 _LATENT = [field.name for field in dataclasses.fields(Latent)]
+
+
+def stack(memories: Sequence[Memory]) -> Memory:
+    """The rows of one or more memories of one encoder, in their order, padded at the end to the longest."""
+    longest = max(memory.states.shape[1] for memory in memories)
+    padded = [_padded(memory, longest) for memory in memories]
+    columns = zip(*map(_tensors, padded), strict=True)
+    sources = tuple(source for memory in memories for source in memory.sources)
+    return padded[0]._map(lambda _: torch.cat(next(columns)), sources=sources)
+
+
+def _padded(memory: Memory, length: int) -> Memory:
+    missing = length - memory.states.shape[1]
+
+    def pad(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor, tensor.new_zeros(len(tensor), missing, *tensor.shape[2:])], dim=1)
+
+    return dataclasses.replace(
+        memory,
+        states=pad(memory.states),
+        mask=pad(memory.mask),
+        layers=tuple(map(pad, memory.layers)),
+        tokens=None if memory.tokens is None else pad(memory.tokens),
+        segments=None if memory.segments is None else pad(memory.segments),
+    )
+
+
+def _tensors(memory: Memory) -> list[Tensor]:
+    """All of a memory's tensors, in the order in which `Memory._map` goes through them."""
+    found: list[Tensor] = []
+
+    def take(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    memory._map(take, sources=memory.sources)
+    return found
 
 
 def _number_segments(parts: tuple[Memory, ...]) -> list[Tensor]:

@@ -16,24 +16,21 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from endash import model_folder
-from endash.combination import kind_of
+from endash import latent, model_folder
+from endash.combination import kind_of, why_not_search
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import append, pieces
-from endash.decoding.processors import BanTokens, NoRepeat, Processor, SlotConstraint
-from endash.decoding.search import search
-from endash.errors import MemoryMismatchError, ModelError, TextError
+from endash.decoding.pieces import Piece, append, pieces
+from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
-from endash.memory import Memory
+from endash.memory import Memory, stack
 from endash.network import Network, Watched
-from endash.recipe import Recipe
+from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
-from endash.stepper import NetworkStepper
-from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
+from endash.stepper import find
+from endash.text import EOS, PAD, Codec
 from endash.text.foreign import ForeignTokenizer
-from endash.text.tokenizer import FIRST_SLOT
 
 
 class Model:
@@ -103,8 +100,8 @@ class Model:
             RecipeError: a wrong `decoding`.
         """
         _check_list(texts)
-        config = self.recipe.decoding.replace(**decoding)
-        split = [piece for row, text in enumerate(texts) for piece in pieces(row, self.codec.split_source(text))]
+        config = self._decoding(**decoding)
+        split = self._split(texts)
         found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
@@ -124,51 +121,71 @@ class Model:
             results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
 
-    def encode(self, texts: Sequence[str]) -> Memory:
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
+        self._split(texts)
+
+    def _split(self, texts: Sequence[str]) -> list[Piece]:
+        found: list[Piece] = []
+        for row, text in enumerate(texts):
+            try:
+                found += pieces(row, self.codec.split_source(text))
+            except TextError as error:
+                raise LongTextError(row, str(error)) from None
+        return found
+
+    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
 
+        It is made in batches of ``decoding.batch_tokens``; `progress` is called with the size of each.
         Raises TextError for a text that is longer than the model takes.
         """
         _check_list(texts)
-        return replace(self._encode(texts), origin=self.origin)
+        batches = list(self._batches(texts, self.recipe.decoding.batch_tokens)) or [[]]
+        memories = []
+        for batch in batches:
+            memories.append(self._encode([texts[i] for i in batch]))
+            if progress is not None:
+                progress(len(batch))
+        order = [i for batch in batches for i in batch]
+        places = sorted(range(len(order)), key=order.__getitem__)
+        return replace(stack(memories).select(places), origin=self.origin)
 
     @torch.no_grad()
     def _encode(self, texts: Sequence[str]) -> Memory:
         self.network.eval()
         encoded = self.codec.encode_sources(texts)
-        limit = self.recipe.text.max_length
-        for text, source in zip(texts, encoded, strict=True):
-            if len(source.tokens) > limit:
-                raise TextError(
-                    f"a text has {len(source.tokens)} tokens and this model takes {limit}: it begins "
-                    f"{text[:60]!r}; split it, or translate it, which splits at sentences"
-                )
         passages = self._passages(texts, [source.placeholders for source in encoded])
         memory = self.network.encode(self._tensor([source.tokens for source in encoded]), passages)
         return replace(memory, sources=tuple(texts))
 
-    def decode(self, memory: Memory, **decoding: Any) -> list[str]:
+    def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
 
         White space alone comes back as it is, as from `translate`.
-        Raises MemoryMismatchError for a memory of another model; `decoding` as for `translate`.
+        Raises MemoryMismatchError for a memory of another model; `decoding` and `progress` as for `translate`.
         """
         if memory.origin != self.origin:
             raise MemoryMismatchError(
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
-        config = self.recipe.decoding.replace(**decoding)
+        config = self._decoding(**decoding)
         size = max(1, config.batch_tokens // max(1, memory.states.shape[1]))
         rows = [list(range(first, min(first + size, len(memory)))) for first in range(0, len(memory), size)]
         memory = memory.to(self.device, self.network.target_embedding.weight.dtype)
-        found = [found[0].text for batch in rows for found in self._write(memory.select(batch), config, rows=batch)]
+        found: list[str] = []
+        for batch in rows:
+            found += [hypotheses[0].text for hypotheses in self._write(memory.select(batch), config, rows=batch)]
+            if progress is not None:
+                progress(len(batch))
         return [text if source.strip() else source for source, text in zip(memory.sources, found, strict=True)]
 
     @torch.no_grad()
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         """log p(target | source) of each pair, in nats, with the end of sentence.
 
+        Of a decoder that writes at once it is the log-probability of the length, and of the tokens when nothing else is known.
         Raises ModelError if there are not as many targets as sources.
         """
         if len(sources) != len(targets):
@@ -182,6 +199,14 @@ class Model:
             for i, total in zip(batch, totals, strict=True):
                 scores[i] = total
         return scores
+
+    def sample(self, count: int, *, seed: int, **decoding: Any) -> list[str]:
+        """New texts from latent vectors that are drawn; see `endash.latent.sample`."""
+        return latent.sample(self, count, seed=seed, **decoding)
+
+    def interpolate(self, first: str, last: str, *, steps: int, **decoding: Any) -> list[str]:
+        """Texts on the way from one to another; see `endash.latent.interpolate`."""
+        return latent.interpolate(self, first, last, steps=steps, **decoding)
 
     @property
     def device(self) -> torch.device:
@@ -207,16 +232,23 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
         """Write the model as one folder; `notes` are lines for its model card, such as its scores.
 
-        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model.
+        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model, or
+        if the model cannot be written.
         """
         model_folder.check_replaceable(Path(path))
-        with whole_folder(Path(path)) as new:
-            model_folder.write_parameters(new, self.network)
-            (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
-            self.codec.save(new / model_folder.TEXT)
-            if self.pairs is not None:
-                self.pairs.save(new / model_folder.PAIRS)
-            (new / model_folder.CARD).write_text(model_folder.card(self.recipe, self.network, notes), encoding="utf-8")
+        try:
+            with whole_folder(Path(path)) as new:
+                model_folder.write_parameters(new, self.network)
+                (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
+                self.codec.save(new / model_folder.TEXT)
+                if self.pairs is not None:
+                    self.pairs.save(new / model_folder.PAIRS)
+                card = model_folder.card(self.recipe, self.network, notes)
+                (new / model_folder.CARD).write_text(card, encoding="utf-8")
+        except OSError as error:
+            raise ModelError(
+                f"{path}: the model cannot be written ({error.strerror or error}): free some space or name another place"
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -225,7 +257,7 @@ class Model:
         Raises ModelError for a folder that is missing, incomplete, or whose parts do not fit together.
         """
         where = model_folder.find(Path(path))
-        recipe = Recipe.load(where / model_folder.RECIPE)
+        recipe = Recipe.load(where / model_folder.RECIPE, run_plugins=False)
         codec = Codec.load(where / model_folder.TEXT)
         pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
         model = cls._shaped(recipe, codec, pairs)
@@ -242,18 +274,17 @@ class Model:
         `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
         """
         self.network.eval()
-        config = config or self.recipe.decoding
-        own = self._own(memory)
-        lengths = [config.max_length(len(tokens)) for tokens in own]
-        return search(
-            NetworkStepper(self.network, memory),
-            config,
-            bos=BOS,
-            eos=EOS,
-            max_lengths_B=torch.tensor(lengths, dtype=torch.long, device=self.device),
-            processors=self._processors(own, config),
-            rows=rows,
-        )
+        config, end = self._checked(config or self.recipe.decoding), learned_positions(self.recipe.decoder)
+        return find(self.network, memory, config, sources=self._own(memory), text=self.codec, rows=rows, end=end)
+
+    def _decoding(self, **changes: Any) -> DecodingConfig:
+        """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
+        return self._checked(self.recipe.decoding.replace(**changes))
+
+    def _checked(self, config: DecodingConfig) -> DecodingConfig:
+        if reason := why_not_search(config, self.recipe.decoder):
+            raise RecipeError(reason)
+        return config
 
     def _write(
         self, memory: Memory, config: DecodingConfig, *, rows: Sequence[int], alignment: bool = False
@@ -305,18 +336,6 @@ class Model:
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
 
-    def _processors(self, sources: list[list[int]], config: DecodingConfig) -> list[Processor]:
-        """What may be written: no special tokens, no repetition, and the slots of each source as often as they stand in it."""
-        processors: list[Processor] = [BanTokens([PAD, UNK, BOS, SEP], self.device)]
-        slots = self.codec.target.slots
-        if config.no_repeat is not None:
-            spared = range(FIRST_SLOT, FIRST_SLOT + slots)
-            processors.append(NoRepeat.of(len(sources), length=config.no_repeat, spared=spared, device=self.device))
-        if slots:
-            required = [list(self.codec.required_slots(tokens).elements()) for tokens in sources]
-            processors.append(SlotConstraint.of(required, first=FIRST_SLOT, count=slots, eos=EOS, device=self.device))
-        return processors
-
     def _passages(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> tuple[Tensor, ...]:
         """The nearest pairs of the translation memory as token ids, (B, P) each; a text without one gets an empty row."""
         if self.pairs is None or self.recipe.retrieval is None:
@@ -334,8 +353,19 @@ class Model:
         return self._tensor(tokens)
 
     def _batches(self, texts: Sequence[str], batch_tokens: int) -> Iterator[list[int]]:
-        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`."""
+        """Numbers of texts of about one length, so many that their padded tokens stay within `batch_tokens`.
+
+        Raises LongTextError, before the first of them, if there is a text that the model does not take.
+        """
         lengths = [len(source.tokens) for source in self.codec.encode_sources(texts)]
+        limit = self.recipe.text.max_length
+        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+            if length > limit:
+                raise LongTextError(
+                    row,
+                    f"{length} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it, or translate it, "
+                    "which splits at sentences",
+                )
         order = sorted(range(len(texts)), key=lambda i: -lengths[i])
         first = 0
         while first < len(order):

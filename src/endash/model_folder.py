@@ -12,10 +12,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from endash.errors import ModelError
+from endash.files import save_tensors
 from endash.recipe import Recipe
 
 PARAMETERS, RECIPE, TEXT, PAIRS, CARD = "model.safetensors", "recipe.toml", "text", "pairs", "README.md"
@@ -29,7 +30,8 @@ def find(path: Path) -> Path:
     inside = path / BEST
     where = inside if inside.is_dir() else path
     missing = [name for name in (PARAMETERS, RECIPE, TEXT) if not (where / name).exists()]
-    if missing and (path / "checkpoints").is_dir():
+    begun = (path / "checkpoints").is_dir() or ((path / ".lock").exists() and not inside.is_dir())
+    if missing and begun:
         raise ModelError(
             f"{path} is a run whose training has not written a model yet: go on with endash train … --resume"
         )
@@ -52,10 +54,8 @@ def check_replaceable(path: Path) -> None:
 
 def write_parameters(folder: Path, network: nn.Module) -> None:
     """Write the parameters, a shared one once."""
-    save_file(
-        {name: parameter.detach().cpu().contiguous() for name, parameter in network.named_parameters()},
-        folder / PARAMETERS,
-    )
+    found = {name: parameter.detach().cpu().contiguous() for name, parameter in network.named_parameters()}
+    save_tensors(found, folder / PARAMETERS)
 
 
 def read_parameters(folder: Path, network: nn.Module) -> None:

@@ -14,16 +14,20 @@ from torch import Tensor, nn
 
 from endash import combination
 from endash.config import Config
+from endash.encoders.variational import VariationalConfig, draw
 from endash.errors import RecipeError
 from endash.frontends import frontends
-from endash.heads import Head, HeadConfig, PointerHead
+from endash.heads import Head, HeadConfig, LengthHead, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
-from endash.parts.contracts import OpenLink, Padded, PartConfig
+from endash.objectives.elbo import drop_words, elbo
+from endash.objectives.masked import draw_hidden, joined
+from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, Padded, PartConfig
 from endash.parts.masks import hide, real
 
 BOS = 2  # the token that every target starts from
+UNKNOWN = 1  # stands for a token that is not known: <unk>, with which no text is spelled
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ class Network(nn.Module):
 
     There is no source embedding where a `frontend` makes the vectors, or where the encoder reads the source itself. Such a
     network shares no embedding with its source and joins no passages; copying needs a source of tokens.
+
+    A decoder that writes at once is given the target with `UNKNOWN` in place of each token that it shall predict; its score of
+    a target is that of the first pass, in which it knows the length alone, and the end of sentence has the score of the length.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class Network(nn.Module):
         shared = self.source_embedding if head.tie == "all" else None
         self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
+        self.variational = encoder if isinstance(encoder, VariationalConfig) else None
         self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
         tied = None if head.tie == "none" else self.target_embedding
@@ -114,6 +122,7 @@ class Network(nn.Module):
             if head.pointer
             else Head(decoder.width, target_size, tied=tied)
         )
+        self.lengths = LengthHead(encoder.width) if self.decoder.writes == "at once" else None
         self._initialise()
 
     def _initialise(self) -> None:
@@ -142,57 +151,110 @@ class Network(nn.Module):
         """The link opened for a memory; `watch` keeps the weights of each read."""
         return OpenLink(self.link, self.link.open(memory), copyable=self.head.open(memory), watch=watch)
 
-    def decode(self, target_BT: Tensor, link: OpenLink) -> Tensor:
-        """Hidden states (B, T, D) from which each target token is predicted."""
-        hidden: Tensor = self.decoder(self._embed(self.target_embedding, _inputs(target_BT)), link)
+    def decode(self, given_BT: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) from which each target token is predicted; `given_BT` as `given` makes it of a target."""
+        if isinstance(self.decoder, AtOnceDecoder):
+            hidden: Tensor = self.decoder(self._embed(self.target_embedding, given_BT), real(given_BT), link)
+        else:
+            hidden = self.decoder(self._embed(self.target_embedding, _inputs(given_BT)), link)
         return hidden
+
+    def given(self, target_BT: Tensor, hidden_BT: Tensor | None = None) -> Tensor:
+        """The target as the decoder is given it: whole, or at once with `hidden_BT` unknown, by default all but the end."""
+        if self.lengths is None:
+            return target_BT
+        return target_BT.masked_fill(_words(target_BT) if hidden_BT is None else hidden_BT, UNKNOWN)
 
     def forward(self, batch: Batch) -> Tensor:
         """Unnormalised log-probabilities (B, T, V) of every target position."""
-        return self._scores(batch.target, self.open(self.encode(batch.source, batch.passages)))
+        return self.fill(self.given(batch.target), self.open(self.encode(batch.source, batch.passages)))
 
-    def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
-        """What training minimises; see `Head.loss`."""
-        link = self.open(self.encode(batch.source, batch.passages))
-        return self.head.loss(
-            self.decode(batch.target, link),
-            batch.target,
-            real(batch.target),
-            link.copyable,
-            _traces(batch.target, link),
-            label_smoothing=label_smoothing,
-        )
+    def fill(self, given_BT: Tensor, link: OpenLink) -> Tensor:
+        """Unnormalised log-probabilities (B, T, V) of what stands at each position of what a decoder is given."""
+        scores: Tensor = self.head(self.decode(given_BT, link), link.copyable, _traces(given_BT, link))
+        return scores
+
+    def length_scores(self, memory: Memory, lengths_BN: Tensor) -> Tensor:
+        """(B, N) log-probability of targets of so many tokens, the end included, from a network that writes at once."""
+        assert self.lengths is not None
+        scores: Tensor = self.lengths(memory, lengths_BN)
+        return scores
+
+    def loss(self, batch: Batch, *, label_smoothing: float, progress: float = 1.0) -> Loss:
+        """What training minimises when `progress` of it, 0 to 1, is done.
+
+        See `Head.loss`, `objectives.masked` for a decoder that writes at once, and `objectives.elbo` for a variational model,
+        which draws its latent vectors, and so asks torch's generator, also where it is not training.
+        """
+        memory, target = self.encode(batch.source, batch.passages), batch.target
+        if self.variational and not self.training:
+            memory = draw(memory)
+        loss = self._loss_of(target, memory, label_smoothing=label_smoothing)
+        if self.variational is None:
+            return loss
+        assert memory.latent is not None
+        return elbo(loss, memory.latent, self.variational, progress=progress)
 
     def score(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """(B, T) log-probability of each target token, 0 at padding."""
-        return _of_target(self._scores(target_BT, self.open(memory)), target_BT)
+        return self._of_target(self.fill(self.given(target_BT), self.open(memory)), target_BT, memory)
 
     def watch(self, memory: Memory, target_BT: Tensor) -> Watched:
-        """What is read, copied and scored while this target is written."""
-        link = self.open(memory, watch=True)
-        hidden, traces = self.decode(target_BT, link), _traces(target_BT, link)
+        """What is read, copied and scored while this target is written, by a decoder that writes at once in its first pass."""
+        link, given = self.open(memory, watch=True), self.given(target_BT)
+        hidden, traces = self.decode(given, link), _traces(given, link)
         return Watched(
-            scores=_of_target(self.head(hidden, link.copyable, traces), target_BT),
+            scores=self._of_target(self.head(hidden, link.copyable, traces), target_BT, memory),
             weights=torch.stack([link.seen[layer] for layer in sorted(link.seen)], 1) if link.seen else None,
             copied=self.head.copied(hidden, link.copyable, traces),
         )
 
     def start(self, link: OpenLink) -> Written:
         """What is carried before the first token: one beam a row."""
-        return Written(self.decoder.start(link), link.copyable.no_traces() if link.copyable else None)
+        return Written(self._in_order.start(link), link.copyable.no_traces() if link.copyable else None)
 
     def step(self, tokens_BK: Tensor, link: OpenLink, written: Written) -> tuple[Tensor, Written]:
         """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and what is carried after them."""
-        hidden, state = self.decoder.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
+        hidden, state = self._in_order.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
         traces = None
         if link.copyable is not None:
             assert written.traces is not None
             traces = link.copyable.follow(tokens_BK, written.traces)
         return self.head(hidden, link.copyable, traces).float(), Written(state, traces)
 
-    def _scores(self, target_BT: Tensor, link: OpenLink) -> Tensor:
-        scores: Tensor = self.head(self.decode(target_BT, link), link.copyable, _traces(target_BT, link))
-        return scores
+    @property
+    def _in_order(self) -> InOrderDecoder:
+        assert isinstance(self.decoder, InOrderDecoder)
+        return self.decoder
+
+    def _loss_of(self, target_BT: Tensor, memory: Memory, *, label_smoothing: float) -> Loss:
+        """The loss of a target, given a memory."""
+        link = self.open(memory)
+        if self.lengths is None:
+            return self._loss(target_BT, real(target_BT), link, label_smoothing=label_smoothing)
+        words = _words(target_BT)
+        hidden = draw_hidden(words) if self.training else words
+        asked = self._loss(target_BT, hidden, link, label_smoothing=label_smoothing) if hidden.any() else None
+        lengths = self.lengths.loss(memory, real(target_BT).sum(1))
+        return joined(asked, lengths, tokens=int(real(target_BT).sum()))
+
+    def _loss(self, target_BT: Tensor, asked_BT: Tensor, link: OpenLink, *, label_smoothing: float) -> Loss:
+        """The loss of the target's tokens that are asked for; a decoder that writes at once is not given them."""
+        given = self.given(target_BT, asked_BT)
+        traces = _traces(given, link)
+        if self.variational and self.training:
+            given = drop_words(given, _words(target_BT), self.variational.word_dropout, unknown=UNKNOWN)
+        hidden = self.decode(given, link)
+        return self.head.loss(hidden, target_BT, asked_BT, link.copyable, traces, label_smoothing=label_smoothing)
+
+    def _of_target(self, scores_BTV: Tensor, target_BT: Tensor, memory: Memory) -> Tensor:
+        """(B, T) log-probability of each token of a target; the length tells where the end is, if that is known beforehand."""
+        log_probability = scores_BTV.float().log_softmax(-1).gather(2, target_BT[:, :, None])
+        of_target = hide(log_probability, real(target_BT))[:, :, 0]
+        if self.lengths is None:
+            return of_target
+        of_length_B1 = self.length_scores(memory, real(target_BT).sum(1, keepdim=True))
+        return torch.where(real(target_BT) & ~_words(target_BT), of_length_B1, of_target)
 
     def _embed_and_read(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
         assert self.source_embedding is not None
@@ -227,9 +289,9 @@ def _check_source(encoder: PartConfig, frontend: Config | None, head: HeadConfig
         raise RecipeError("retrieval joins passages by the source embedding, and this network has none: leave it out")
 
 
-def _of_target(scores_BTV: Tensor, target_BT: Tensor) -> Tensor:
-    log_probability = scores_BTV.float().log_softmax(-1)
-    return hide(log_probability.gather(2, target_BT[:, :, None]), real(target_BT))[:, :, 0]
+def _words(target_BT: Tensor) -> Tensor:
+    """True at each token (B, T) but the end of sentence, which is the last, and padding."""
+    return nn.functional.pad(real(target_BT)[:, 1:], (0, 1))
 
 
 def _inputs(target_BT: Tensor) -> Tensor:
@@ -237,8 +299,8 @@ def _inputs(target_BT: Tensor) -> Tensor:
     return torch.cat([torch.full_like(target_BT[:, :1], BOS), target_BT[:, :-1]], 1)
 
 
-def _traces(target_BT: Tensor, link: OpenLink) -> Tensor | None:
-    return link.copyable.traces(_inputs(target_BT)) if link.copyable else None
+def _traces(given_BT: Tensor, link: OpenLink) -> Tensor | None:
+    return link.copyable.traces(_inputs(given_BT)) if link.copyable else None
 
 
 def _shared(source_BS: Tensor, passages: tuple[Tensor, ...]) -> list[Tensor]:

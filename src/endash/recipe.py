@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from endash.combination import why_not
+from endash.combination import SEARCHES, why_not, why_not_search
 from endash.config import Config
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
@@ -23,6 +23,7 @@ from endash.errors import RecipeError, nearest
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.parts.contracts import PartConfig
+from endash.plugins import load_plugin
 from endash.registry import Registry
 from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
@@ -39,6 +40,7 @@ class Recipe(Config):
 
     name: Annotated[str, Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    plugins: Annotated[tuple[str, ...], Field(description="Python files that register parts of your own")] = ()
     corpus: CorpusConfig
     text: TextConfig = Field(default_factory=TextConfig)
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()]
@@ -57,8 +59,14 @@ class Recipe(Config):
             encoder_width=self.encoder.input_width if embedded else None,
             decoder_width=self.decoder.width,
         )
-        own_reading = None if embedded else self._why_not_read_itself()
-        if reason := why_not(self.encoder, self.link, self.decoder) or own_reading or head:
+        reasons = (
+            why_not(self.encoder, self.link, self.decoder),
+            None if embedded else self._why_not_read_itself(),
+            head,
+            why_not_search(self.decoding, self.decoder),
+            self._too_long(),
+        )
+        if reason := next(filter(None, reasons), None):
             raise ValueError(reason)
         return self
 
@@ -76,42 +84,70 @@ class Recipe(Config):
             return f"{name} embeds its source itself, and [retrieval] joins to embedded tokens: leave [retrieval] out"
         return None
 
+    def _too_long(self) -> str | None:
+        """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""
+        for role, part in (("encoder", self.encoder), ("decoder", self.decoder)):
+            end = learned_positions(part)
+            if end is not None and self.text.max_length > end:
+                return (
+                    f"text.max_length = {self.text.max_length} is more than the {end} positions that the {role} learns: raise "
+                    f"the {role}'s max_length to {self.text.max_length}, lower text.max_length, or leave out its "
+                    'positions = "learned"'
+                )
+        return None
+
     @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    def load(cls, path: str | Path, overrides: Sequence[str] = (), *, run_plugins: bool = True) -> Recipe:
         """The recipe in a TOML file, with `overrides` such as ``training.max_steps=100`` put over it.
 
-        Relative paths of a corpus or an encoder start from the file's folder, those in `overrides` from the working directory. Raises
+        Its plugins are run, unless it is not the user's own. Relative paths start from the file's folder, those in `overrides` from the working directory. Raises
         RecipeError with a line for each thing that is wrong.
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise RecipeError(f"{path}: there is no such recipe: {_beside(path)}") from None
         except UnicodeDecodeError as error:
             raise RecipeError(f"{path} is not UTF-8 (byte {error.start}): a recipe is a UTF-8 text file") from None
         except OSError as error:
             raise RecipeError(f"{path}: the recipe cannot be read: {error.strerror}") from None
-        return cls.parse(text, overrides, where=str(path), folder=path.parent)
+        return cls.parse(text, overrides, where=str(path), folder=path.parent, run_plugins=run_plugins)
 
     @classmethod
     def parse(
-        cls, text: str, overrides: Sequence[str] = (), *, where: str = "the recipe", folder: str | Path = "."
+        cls,
+        text: str,
+        overrides: Sequence[str] = (),
+        *,
+        where: str = "the recipe",
+        folder: str | Path = ".",
+        run_plugins: bool = True,
     ) -> Recipe:
-        """The recipe in a TOML text; `where` names it in errors, relative paths start from `folder`."""
+        """The recipe in a TOML text; `where` names it in errors, relative paths start from `folder`; else as `load`."""
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{where} is not TOML: {error}") from None
         changed = apply_overrides(data, overrides)
         _anchor_encoder(data, Path(folder).absolute(), changed)
+        plugins = _plugins(data, Path(folder), "plugins" in changed)
+        if run_plugins:
+            for plugin in plugins:
+                load_plugin(plugin)
+        _name_search(data)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
-            raise RecipeError("\n".join(_explain(error, data, where, changed))) from None
-        return recipe.model_copy(
-            update={"corpus": _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)}
-        )
+            lines = _explain(error, data, where, changed)
+            if plugins and not run_plugins:
+                lines.append(
+                    f"it was made with parts of somebody's own, and no code is run for it unasked: if you trust "
+                    f"{', '.join(plugins)}, say endash --plugin {plugins[0]} …, or endash.load_plugin({plugins[0]!r})"
+                )
+            raise RecipeError("\n".join(lines)) from None
+        corpus = _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)
+        return recipe.model_copy(update={"corpus": corpus, "plugins": tuple(plugins)})
 
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with overrides put over it, checked again."""
@@ -127,6 +163,16 @@ class Recipe(Config):
         """16 hexadecimal digits that change with any setting."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def learned_positions(part: Config) -> int | None:
+    """How many positions an encoder or decoder learns, or the part that it wraps; None where they have no end."""
+    inner = next(
+        (held for name in ("encoder", "decoder") if isinstance(held := getattr(part, name, None), Config)), None
+    )
+    if inner is not None:
+        return learned_positions(inner)
+    return getattr(part, "max_length", None) if getattr(part, "positions", None) == "learned" else None
 
 
 def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
@@ -149,6 +195,21 @@ def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
         table[keys[-1]] = _value(value)
         changed.add(dotted)
     return changed
+
+
+def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
+    """The plugins that `data` names, from `folder` on, or from the working directory if `typed` on the command line."""
+    named = data.get("plugins", [])
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        return []  # refused with the rest
+    return [str(((Path.cwd() if typed else folder) / one).resolve()) for one in named]
+
+
+def _name_search(data: dict[str, Any]) -> None:
+    """Where no search is named, put in the one that goes with the decoder."""
+    kind, decoding = _kind_in(data.get("decoder")), data.setdefault("decoding", {})
+    if kind in list(decoders) and isinstance(decoding, dict):
+        decoding.setdefault("search", SEARCHES[decoders[str(kind)].writes][0])
 
 
 def _value(text: str) -> Any:

@@ -1,14 +1,29 @@
-"""A network with a memory in place, as search sees it: two calls and a state. Shapes: B rows, K beams, V vocabulary."""
+"""A network with a memory in place, as search sees it, and what search finds.
+
+Shapes: B rows, K beams, T target positions, N lengths, V vocabulary.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
+from endash.decoding.config import DecodingConfig
+from endash.decoding.hypothesis import Found
+from endash.decoding.mask_predict import mask_predict
+from endash.decoding.processors import BanTokens, NoRepeat, Processor, SlotConstraint
+from endash.decoding.search import search
 from endash.memory import Memory
 from endash.network import Network, Written
 from endash.parts.contracts import OpenLink
+from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
+from endash.text.tokenizer import FIRST_SLOT
+
+_NEVER_WRITTEN = (PAD, UNK, BOS, SEP)
 
 
 @dataclass(frozen=True)
@@ -43,3 +58,65 @@ class NetworkStepper:
         """Scores (B, K, V) of what follows these tokens, and the state after them."""
         scores, after = self.network.step(tokens_BK, state.link, state.written)
         return scores, SearchState(state.link, after)
+
+
+class NetworkFiller:
+    """The `Filler` of a network that writes at once and the memory it decodes."""
+
+    def __init__(self, network: Network, memory: Memory) -> None:
+        self.network, self.memory, self.link = network, memory, network.open(memory)
+        self.rows, self.device = len(memory), memory.states.device
+
+    def lengths(self, lengths_N: Tensor) -> Tensor:
+        """Log-probabilities (B, N) of these lengths."""
+        return self.network.length_scores(self.memory, lengths_N.expand(self.rows, -1))
+
+    def fill(self, tokens_BT: Tensor) -> Tensor:
+        """Scores (B, T, V) of what stands at each position."""
+        return self.network.fill(tokens_BT, self.link).float()
+
+
+def find(
+    network: Network,
+    memory: Memory,
+    config: DecodingConfig,
+    *,
+    sources: Sequence[Sequence[int]],
+    text: Codec,
+    rows: Sequence[int] | None = None,
+    end: int | None = None,
+) -> list[list[Found]]:
+    """What search finds for each row of a memory; `sources` are the rows' own tokens, `rows` as for `search`, `end` is
+    where the decoder's positions end, if they do.
+
+    No special token is written, and the slots of each source are, as often as they stand in it.
+    """
+    lengths = [min(config.max_length(len(tokens)), end or sys.maxsize) for tokens in sources]
+    limits_B = torch.tensor(lengths, dtype=torch.long, device=memory.states.device)
+    slots = _slots(sources, text, memory.states.device)
+    if config.search == "mask-predict":
+        return mask_predict(
+            NetworkFiller(network, memory),
+            config,
+            unknown=UNK,
+            eos=EOS,
+            banned=_NEVER_WRITTEN,
+            max_lengths_B=limits_B,
+            slots=slots,
+        )
+    stepper = NetworkStepper(network, memory)
+    processors: list[Processor] = [BanTokens(_NEVER_WRITTEN, stepper.device)]
+    if config.no_repeat is not None:
+        spared = range(FIRST_SLOT, FIRST_SLOT + text.target.slots)
+        processors.append(NoRepeat.of(stepper.rows, length=config.no_repeat, spared=spared, device=stepper.device))
+    if slots is not None:
+        processors.append(slots)
+    return search(stepper, config, bos=BOS, eos=EOS, max_lengths_B=limits_B, processors=processors, rows=rows)
+
+
+def _slots(sources: Sequence[Sequence[int]], text: Codec, device: torch.device) -> SlotConstraint | None:
+    """The slots of each source, as often as they stand in it; None for a vocabulary without slots."""
+    if not text.target.slots:
+        return None
+    required = [list(text.required_slots(tokens).elements()) for tokens in sources]
+    return SlotConstraint.of(required, first=FIRST_SLOT, count=text.target.slots, eos=EOS, device=device)

@@ -18,7 +18,7 @@ from endash.cli.run import build_parser
 from endash.errors import CorpusError
 
 Cli = Callable[..., Any]
-COMMANDS = ("recipe", "train", "translate", "score", "evaluate", "encode", "decode", "look")
+COMMANDS = ("recipe", "train", "translate", "score", "evaluate", "encode", "decode", "sample", "look")
 
 
 def test_no_heavy_module_is_imported_for_help() -> None:
@@ -99,6 +99,7 @@ def test_wrong_arguments_are_answered_with_the_nearest(arguments: list[str], mes
     [
         (CorpusError("no such file"), 2, "endash: error: no such file\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "endash: error: /x: Permission denied\n"),
+        (OSError(28, "No space left on device"), 2, "endash: error: No space left on device\n"),
         (KeyboardInterrupt(), 130, "endash: interrupted\n"),
         (KeyboardInterrupt("saved in runs/x"), 130, "endash: saved in runs/x\n"),
     ],
@@ -130,16 +131,30 @@ def test_a_reader_that_has_enough_is_no_error(arguments: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["recipe", "list", "readers"]])
+def test_a_full_disk_is_told(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "endash", "recipe", "list", "readers"],
+            [sys.executable, "-m", "endash", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
     assert (done.returncode, done.stderr) == (2, "endash: error: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(("closed", "out", "err"), [("<&-", True, False), (">&-", False, False), ("2>&-", True, False)])
+def test_a_stream_that_is_closed_is_no_traceback(closed: str, out: bool, err: bool) -> None:
+    command = f"{shlex.quote(sys.executable)} -m endash recipe list readers {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, bool(done.stdout), bool(done.stderr)) == (0, out, err)
+
+
+def test_errors_do_not_go_to_standard_output_where_standard_error_is_closed() -> None:
+    command = f"{shlex.quote(sys.executable)} -m endash recipe show none.toml 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 
 
 def _raising(problem: BaseException) -> object:

@@ -34,3 +34,11 @@ def test_look_says_where_it_cannot_write(cli: Cli, model: Path, tmp_path: Path) 
     done = cli("look", model, "The door is on.", "--out", tmp_path / "none" / "x.html")
     assert (done.code, done.out) == (2, "")
     assert "there is no folder" in done.err
+
+
+@pytest.mark.parametrize("more", [[], ["--png"]])
+def test_the_page_is_no_picture(more: list[str], cli: Cli, model: Path, tmp_path: Path) -> None:
+    done = cli("look", model, "The door is on.", "--out", tmp_path / "door.png", *more)
+    assert (done.code, done.out) == (2, "")
+    assert f"name it {tmp_path / 'door.html'}, and --png writes the picture beside it" in done.err
+    assert list(tmp_path.iterdir()) == []

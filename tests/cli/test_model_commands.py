@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_translate_takes_settings_of_decoding_alone(cli: Cli, model: Path) -> No
     )
     unknown = cli("translate", model, "--set", "decoding.beem=3", stdin="x\n")
     assert unknown.code == 2
-    assert "beem" in unknown.err
+    assert unknown.err.startswith("endash: error: decoding.beem: unknown key; did you mean 'beam'? allowed: ")
 
 
 def test_translate_n_best(cli: Cli, model: Path) -> None:
@@ -76,6 +77,24 @@ def test_translate_n_best(cli: Cli, model: Path) -> None:
     assert [row[0] for row in rows] == ["1", "1", "2", "2"]
     assert float(rows[0][1]) < 0
     assert rows[0][2] == cli("translate", model, "--beam", 4, stdin="The door is on.\n").out.rstrip("\n")
+
+
+def test_n_best_may_be_set_as_a_setting_too(cli: Cli, model: Path, memory_file: Path) -> None:
+    line = "The door is on.\n"
+    done = cli("translate", model, "--set", "decoding.n_best=2", "--beam", 4, stdin=line)
+    assert done.out == cli("translate", model, "--n-best", 2, "--beam", 4, stdin=line).out
+    assert cli("translate", model, "--n-best", 2, "--set", "decoding.n_best=2", stdin=line).code == 0
+    for command in (("translate", model, "--alignment"), ("decode", model, memory_file), ("evaluate", model, "x.tsv")):
+        done = cli(*command, "--set", "decoding.n_best=2", stdin=line)
+        assert (done.code, done.out) == (2, "")
+        assert "best" in done.err
+
+
+@pytest.mark.parametrize(("option", "setting"), [("--beam", "beam"), ("--n-best", "n_best")])
+def test_an_option_that_a_setting_contradicts_is_refused(option: str, setting: str, cli: Cli, model: Path) -> None:
+    done = cli("translate", model, option, 2, "--set", f"decoding.{setting}=3", stdin="a\n")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"endash: error: {option} 2 and --set decoding.{setting}=3 contradict: leave one")
 
 
 def test_translate_alignment_is_in_pharaoh_pairs(cli: Cli, model: Path) -> None:
@@ -95,6 +114,9 @@ def test_translate_a_file_keeps_its_structure(cli: Cli, model: Path, tmp_path: P
     rows = [line.split("\t") for line in (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()]
     assert [row[:2] for row in rows] == [["id", "source"], ["7", "The door is on."], ["8", "The fan is off."]]
     assert rows[0][2] == "target"
+    (tmp_path / "bare.tsv").write_text("The door is on.\nThe fan is off.\n", encoding="utf-8")
+    done = cli("translate", model, "--in", tmp_path / "bare.tsv", "--out", tmp_path / "out.tsv")
+    assert "taking 'The door is on.' for the source" in done.err
 
 
 def test_translate_in_and_out_go_together(cli: Cli, model: Path) -> None:
@@ -115,6 +137,20 @@ def test_a_failed_file_leaves_the_old_one_whole(cli: Cli, model: Path, tmp_path:
     assert f"{tmp_path / 'in.tsv'}:3" in done.err
     assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "precious"
     assert sorted(os.listdir(tmp_path)) == ["in.tsv", "out.tsv"]
+
+
+def test_a_file_whose_translation_is_terminated_leaves_nothing(
+    cli: Cli, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("endash.model.Model.translate", terminated)
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    done = cli("translate", model, "--in", tmp_path / "in.txt", "--out", tmp_path / "out.txt")
+    assert (done.code, done.err) == (130, "endash: interrupted\n")
+    assert os.listdir(tmp_path) == ["in.txt"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize("command", ["translate", "score"])
@@ -194,6 +230,12 @@ def test_evaluate_against_another_model(cli: Cli, model: Path, other_model: Path
     assert "42 sentences" in cli(*arguments).out
 
 
+def test_evaluate_against_itself_is_no_comparison(cli: Cli, model: Path) -> None:
+    done = cli("evaluate", model, "x.tsv", "--against", f"{model}/../{model.name}")
+    assert (done.code, done.out) == (2, "")
+    assert "is the model itself: name another one to compare with" in done.err
+
+
 def test_evaluate_takes_the_language_from_the_column(cli: Cli, model: Path, tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text("en\tzh\nthe door .\t门\nthe fan .\t风扇\n", encoding="utf-8")
     for arguments, tokenizer in (([], "tok:zh"), (["--language", "de"], "tok:13a")):
@@ -201,6 +243,15 @@ def test_evaluate_takes_the_language_from_the_column(cli: Cli, model: Path, tmp_
             cli("evaluate", model, f"{tmp_path}/test.tsv:en,zh", "--json", "--beam", 1, *arguments).out
         )
         assert tokenizer in figures["signatures"]["bleu"]
+
+
+def test_evaluate_knows_chinese_where_nothing_names_it(cli: Cli, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("source\ttarget\nthe door .\t门\nthe fan .\t风扇\n", encoding="utf-8")
+    figures = json.loads(cli("evaluate", model, tmp_path / "test.tsv", "--json", "--beam", 1).out)
+    assert "tok:zh" in figures["signatures"]["bleu"]
+    done = cli("evaluate", model, tmp_path / "test.tsv", "--language", "chinese")
+    assert (done.code, done.out) == (2, "")
+    assert "'chinese' is no language code that is known" in done.err
 
 
 def test_evaluate_names_a_wrong_column(cli: Cli, model: Path, recipe_file: Path) -> None:

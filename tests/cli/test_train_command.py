@@ -88,3 +88,19 @@ def test_interrupted_it_exits_with_130_and_says_how_to_go_on(cli: Cli, recipe_fi
     assert "Traceback" not in err
     done = cli("train", recipe_file, "--out", run, "--resume", "--set", "training.max_steps=1")
     assert (done.code, done.out) == (0, f"{run}\n"), done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_before_it_trains_it_says_how_to_go_on(
+    number: signal.Signals, cli: Cli, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("endash.training.preparation.Codec.train", interrupted)
+    done = cli("train", recipe_file, "--out", tmp_path / "run")
+    assert (done.code, done.out) == (130, "")
+    assert done.err.splitlines()[-1].endswith("To go on, give the same command with --resume")
+    monkeypatch.undo()
+    done = cli("train", recipe_file, "--out", tmp_path / "run", "--resume", "--set", "training.max_steps=1")
+    assert done.code == 0, done.err

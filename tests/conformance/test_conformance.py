@@ -19,12 +19,15 @@ from torch import Tensor
 from endash.combination import kind_of, why_not
 from endash.config import Config
 from endash.decoders import decoders
+from endash.decoding.config import DecodingConfig
+from endash.decoding.mask_predict import mask_predict
 from endash.encoders import encoders
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.memory import Memory
-from endash.network import BOS, Batch, Network
+from endash.network import BOS, UNKNOWN, Batch, Network
 from endash.parts.contracts import PartConfig
+from endash.stepper import NetworkFiller
 
 PROJECTION, UNSHARED = HeadConfig(), HeadConfig(tie="target")  # the latter where no source is embedded
 V, CLOSE = 37, {"rtol": 1e-4, "atol": 1e-4}
@@ -88,18 +91,32 @@ def small(config: type[Config], **settings: Any) -> Any:
     return config(**known, **wrapped)
 
 
+def combined(encoder: PartConfig, link: Config, decoder: PartConfig) -> Combination:
+    """The three with a head that shares what there is to share."""
+    return Combination(encoder, link, decoder, PROJECTION if encoder.reads == "vectors" else UNSHARED)
+
+
+def over(combinations: list[Combination], name: str = "combination") -> Any:
+    """Each of them; left out, with the reason, where a library is missing that its encoder is built with."""
+    missing = find_spec("transformers") is None
+    mark = pytest.mark.skipif(missing, reason="transformers is not installed")
+    return pytest.mark.parametrize(
+        name,
+        [pytest.param(one, marks=mark) if one.encoder.kind == "pretrained" else one for one in combinations],
+        ids=str,
+    )
+
+
 def every_combination() -> tuple[list[Combination], list[Combination]]:
     """All of them: those that are legal, and those that are refused."""
     legal: list[Combination] = []
     refused: list[Combination] = []
     for encoder, link, decoder in product(encoders, links, decoders):
-        one = Combination(
+        one = combined(
             small(encoders.config(encoder), **WIDTH, **SMALL),
             small(links.config(link), heads=2),
             small(decoders.config(decoder), **WIDTH, **SMALL),
         )
-        if one.encoder.reads != "vectors":
-            one = replace(one, head=UNSHARED)
         (refused if why_not(one.encoder, one.link, one.decoder) else legal).append(one)
     return legal, refused
 
@@ -136,18 +153,16 @@ VARIANTS = [
     ),
 ]
 VARIANTS += [replace(one, head=HeadConfig(pointer=True)) for one in LEGAL if one.encoder.kind == "gru"]
+EVERY = [*LEGAL, *VARIANTS]
 
 
-def can_run(one: Combination) -> Any:
-    """Marked to be left out, with the reason, where a library is missing that an encoder is built with."""
-    missing = one.encoder.kind == "pretrained" and find_spec("transformers") is None
-    return pytest.param(one, marks=pytest.mark.skipif(missing, reason="transformers is not installed"))
+def writing(way: str) -> Any:
+    """Each combination whose decoder declares that it writes so."""
+    return over([one for one in EVERY if decoders[one.decoder.kind].writes == way])
 
 
-each = pytest.mark.parametrize("combination", [can_run(one) for one in [*LEGAL, *VARIANTS]], ids=str)
-each_that_joins = pytest.mark.parametrize(  # passages are joined by the source embedding
-    "combination", [one for one in [*LEGAL, *VARIANTS] if one.encoder.reads == "vectors"], ids=str
-)
+each, each_in_order, each_at_once = over(EVERY), writing("in order"), writing("at once")
+each_that_joins = over([one for one in EVERY if one.encoder.reads == "vectors"])  # by the source embedding
 
 
 def batch() -> Batch:
@@ -210,14 +225,14 @@ def test_a_permuted_batch_gives_a_permuted_result(combination: Combination) -> N
         torch.testing.assert_close(permuted, network(one)[order], **CLOSE)
 
 
-@each
+@each_in_order
 def test_step_by_step_is_all_at_once(combination: Combination) -> None:
     network, one = combination.build(), batch()
     with torch.no_grad():
         torch.testing.assert_close(stepped(network, network.encode(one.source), one.target), network(one), **CLOSE)
 
 
-@each
+@each_in_order
 def test_beams_go_their_own_ways(combination: Combination) -> None:
     """Two beams that swap places and descend from one parent get the scores of their own histories."""
     network, one = combination.build(), batch()
@@ -238,7 +253,7 @@ def test_beams_go_their_own_ways(combination: Combination) -> None:
             torch.testing.assert_close(found[:, beam], network(Batch(one.source, target))[:, 3], **CLOSE)
 
 
-@each
+@each_in_order
 def test_no_position_sees_a_later_one(combination: Combination) -> None:
     network, one = combination.build(), batch()
     changed = one.target.clone()
@@ -246,6 +261,89 @@ def test_no_position_sees_a_later_one(combination: Combination) -> None:
     with torch.no_grad():
         torch.testing.assert_close(network(Batch(one.source, changed))[:, :3], network(one)[:, :3], **CLOSE)
         assert not torch.allclose(network(Batch(one.source, changed))[:, 3:], network(one)[:, 3:])
+
+
+def half_known(target: Tensor) -> Tensor:
+    """Which words are hidden where every second one is, the second first; the end never is."""
+    hidden = torch.zeros_like(target, dtype=torch.bool)
+    hidden[:, 1::2] = True
+    return hidden & (target != 0) & (target != 3)
+
+
+@each_at_once
+def test_what_is_unknown_is_not_seen_and_what_is_known_is_seen_from_both_sides(combination: Combination) -> None:
+    network, one = combination.build(), batch()
+    link, hidden = network.open(network.encode(one.source)), half_known(one.target)
+    whole, other = (
+        torch.where(one.target == 24, number, one.target) for number in (24, 30)
+    )  # the third of the second row
+    with torch.no_grad():
+        scores = network.fill(network.given(whole, hidden), link)
+        torch.testing.assert_close(network.fill(network.given(whole.masked_fill(hidden, 30), hidden), link), scores)
+        changed = (network.fill(network.given(other, hidden), link) - scores).abs().amax(-1)
+    assert (changed[[0, 2]] == 0).all()
+    assert (changed[1] > 0).all()
+
+
+@each_at_once
+def test_nothing_is_known_to_the_first_pass_but_the_length(combination: Combination) -> None:
+    network, one = combination.build(), batch()
+    other = one.target.masked_fill((one.target != 0) & (one.target != 3), 30)
+    with torch.no_grad():
+        assert torch.equal(network(Batch(one.source, other)), network(one))
+        longer = torch.tensor([[6, 7, 8, 3, 0], [22, 23, 24, 25, 3], [26, 27, 3, 0, 0]])
+        apart = (network(Batch(one.source, longer)) - network(one)).abs().amax(-1)
+    assert apart[0, 0] > 0
+    assert apart[1].max() == 0
+
+
+@each_at_once
+def test_a_search_reports_the_score_of_what_it_found(combination: Combination) -> None:
+    network, one = combination.build(), batch()
+    config = DecodingConfig(search="mask-predict", iterations=3, lengths=2, n_best=2)
+    with torch.no_grad():
+        memory = network.encode(one.source)
+        rows = mask_predict(
+            NetworkFiller(network, memory),
+            config,
+            unknown=UNKNOWN,
+            eos=3,
+            banned=(0, 1, 2),
+            max_lengths_B=torch.tensor([9, 7, 5]),
+        )
+        for row, hypotheses in enumerate(rows):
+            assert len({len(found.tokens) for found in hypotheses}) == 2
+            for found in hypotheses:
+                target = torch.tensor([[*found.tokens, 3]])
+                score = network.score(memory.select([row]), target).sum()
+                torch.testing.assert_close(score, torch.tensor(found.score), **CLOSE)
+
+
+@each_at_once
+def test_every_target_has_its_share_of_one(combination: Combination) -> None:
+    """All targets of one word, with that length, have the probability of the length."""
+    network, one = combination.build(), row(batch(), 1)
+    words = torch.arange(V)
+    targets = torch.stack([words.clamp(min=4), torch.full_like(words, 3)], 1)  # as words, pad to eos would be none
+    with torch.no_grad():
+        memory = network.encode(one.source)
+        log_probability = network(Batch(one.source, targets[:1]))[0, 0].log_softmax(-1)
+        found = network.score(memory.select([0] * V), targets)
+        torch.testing.assert_close(found[4:, 0], log_probability[4:], **CLOSE)
+        lengths = network.length_scores(memory, torch.arange(1, len(one.source[0]) + 129)[None])
+        torch.testing.assert_close(found[:, 1], lengths[0, 1].expand(V), **CLOSE)
+        torch.testing.assert_close(lengths.exp().sum(), torch.ones(()), **CLOSE)
+
+
+@each_at_once
+def test_filling_some_rows_is_as_if_only_those_had_been_there(combination: Combination) -> None:
+    network, one, rows = combination.build(), batch(), torch.tensor([2, 1])
+    given = network.given(one.target, half_known(one.target))
+    with torch.no_grad():
+        memory = network.encode(one.source)
+        whole = NetworkFiller(network, memory).fill(given)
+        some = NetworkFiller(network, memory.select(rows)).fill(given[rows])
+        torch.testing.assert_close(some, whole[rows], **CLOSE)
 
 
 @each
@@ -265,7 +363,9 @@ def test_weights_are_shares_of_the_real_positions(combination: Combination) -> N
 @each
 def test_every_parameter_gets_a_gradient(combination: Combination) -> None:
     network = combination.build().train()
-    network.loss(batch(), label_smoothing=0.1).total.backward()
+    in_order = decoders[combination.decoder.kind].writes == "in order"
+    for _ in range(1 if in_order else 30):  # what is hidden at random may be all that a parameter has to do with
+        network.loss(batch(), label_smoothing=0.1).total.backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert not without
     flat = [name for name, parameter in network.named_parameters() if not parameter.grad.any()]  # type: ignore[union-attr]
@@ -273,7 +373,7 @@ def test_every_parameter_gets_a_gradient(combination: Combination) -> None:
     assert not [name for name in flat if "key" not in name]
 
 
-@each
+@each_in_order
 def test_score_is_the_sum_that_stepping_gives(combination: Combination) -> None:
     network, one = combination.build(), batch()
     with torch.no_grad():
@@ -293,7 +393,7 @@ def test_a_stored_memory_gives_what_a_fresh_one_gives(combination: Combination, 
         assert torch.equal(again, network.score(memory, one.target))
 
 
-@each
+@each_in_order
 def test_select_is_as_if_only_those_rows_had_been_there(combination: Combination) -> None:
     network, one, rows = combination.build(), batch(), torch.tensor([2, 1])
     with torch.no_grad():

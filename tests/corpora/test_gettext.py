@@ -146,3 +146,39 @@ def test_a_po_with_a_wrong_byte_anywhere_is_not_rewritten(tmp_path: Path) -> Non
     path = put(tmp_path / "de.po", PO.replace("A comment", "\xe4").encode("latin-1").replace(b"\xd6", b"O"))
     with pytest.raises(CorpusError, match=r"de.po:1: byte 0xe4 does not belong to the file's encoding: mend the line"):
         translate_file(str(path), str(path), lambda texts: texts)
+
+
+def test_a_translation_has_line_breaks_at_the_ends_where_its_msgid_does(tmp_path: Path) -> None:
+    entries = [
+        'msgid "\\nfirst\\n\\n"\nmsgstr ""',
+        'msgid "plain"\nmsgstr ""',
+        'msgid "one\\n"\nmsgid_plural "many\\n"\nmsgstr[0] ""\nmsgstr[1] ""',
+    ]
+    path = put(
+        tmp_path / "a.po", "\n\n".join(['msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"', *entries])
+    )
+    translate_file(str(path), str(tmp_path / "b.po"), lambda texts: [f"\n{text.strip().upper()}" for text in texts])
+    written = {entry.msgid: entry for entry in polib.pofile(str(tmp_path / "b.po"))}
+    assert written["\nfirst\n\n"].msgstr == "\nFIRST\n\n"
+    assert written["plain"].msgstr == "PLAIN"
+    assert written["one\n"].msgstr_plural == {0: "ONE\n", 1: "MANY\n"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_translated_po_is_laid_out_as_it_was(tmp_path: Path, end: str, wrapped: bool) -> None:
+    words = "word " * 20 + "."
+    long = f'""\n"{"word " * 15}"\n"{"word " * 5}."'
+    header = [
+        'msgid ""',
+        'msgstr ""',
+        '"X-Generator: hand\\n"',
+        '"Language: de\\n"',
+        '"Content-Type: text/plain; charset=UTF-8\\n"',
+    ]
+    entries = ["", f"msgid {long}" if wrapped else f'msgid "{words}"', 'msgstr "x"', "", 'msgid "new"', 'msgstr ""', ""]
+    content = "\n".join([*header, *entries]).replace("\n", end).encode()
+    (tmp_path / "a.po").write_bytes(content)
+    translate_file(str(tmp_path / "a.po"), str(tmp_path / "b.po"), lambda texts: ["NEU" for _ in texts])
+    before, last = content.rsplit(b'msgstr ""', 1)
+    assert (tmp_path / "b.po").read_bytes() == before + b'msgstr "NEU"' + last

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from endash.corpora import guess_reader
+from endash.corpora import guess_reader, guessed_columns, readers
 from endash.errors import CorpusError
 
 
@@ -70,3 +70,30 @@ def test_names_beside_the_path_win() -> None:
 def test_what_cannot_be_guessed_is_refused_with_what_to_type(given: str, message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         guess_reader(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.tsv", "The door.\tDie Tür.\nx\ty\n", "taking 'The door.' for the source and 'Die Tür.' for the target; "),
+        ("a.tsv", "The door.\nx\n", "taking 'The door.' for the source and 'target' for the target; "),
+        ("a.jsonl", '{"en": "x", "de": "y"}\n', "taking 'en' for the source and 'de' for the target; "),
+        ("a.tsv", "source\ttarget\nx\ty\n", None),
+        ("a.tsv:en,de", "en\tde\nx\ty\n", None),
+        ("a.po", "", None),
+        ("a.en", "x\n", None),
+    ],
+)
+def test_columns_that_are_guessed_are_told(tmp_path: Path, name: str, content: str, told: str | None) -> None:
+    (tmp_path / name.partition(":")[0]).write_text(content, encoding="utf-8")
+    found = guessed_columns(str(tmp_path / name))
+    assert (found or "None").removeprefix(f"{tmp_path / name}: ").startswith(str(told))
+    assert (":0,1 if line 1 is a row already" in str(found)) == (told is not None and name == "a.tsv")
+
+
+def test_a_missing_column_may_be_a_missing_header(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("The door.\tDie Tür.\n", encoding="utf-8")
+    with pytest.raises(
+        CorpusError, match=r"no column 'en': .*; if line 1 is a row already: header = false and numbers"
+    ):
+        next(readers.build(guess_reader(f"{tmp_path / 'a.tsv'}:en,de")).read())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from endash.corpora import TranslatedFile, translate_file
-from endash.errors import CorpusError
+from endash.errors import CorpusError, LongTextError
 
 
 def shout(texts: list[str]) -> list[str]:
@@ -74,7 +74,7 @@ def test_an_interrupted_translation_leaves_what_was_there(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("given", "out", "message"),
     [
-        ("a.doc", "b.doc", "a corpus of the format '.doc' is not known: allowed: FILE.tsv"),
+        ("a.doc", "b.doc", r"a.doc: files named .doc are not translated: plain lines are FILE.txt"),
         (
             "a.tsv",
             "b.jsonl",
@@ -129,3 +129,64 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
     writer.start()
     assert translate_file(str(tmp_path / "a.txt"), str(tmp_path / "b.txt"), shout).translated == 2
     writer.join()
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    os.mkfifo(tmp_path / "out.txt")
+    reading = os.open(tmp_path / "out.txt", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        translate_file(str(tmp_path / "in.txt"), str(tmp_path / "out.txt"), lambda texts: [t.upper() for t in texts])
+        assert os.read(reading, 100) == b"A\n"
+    finally:
+        os.close(reading)
+    assert (tmp_path / "out.txt").is_fifo()
+
+
+LONG = "long " * 9
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.txt", f"one\n\n{LONG}\n", "a.txt:3"),
+        ("a.tsv", f"source\none\n\n{LONG}\n", "a.tsv:4"),
+        ("a.jsonl", f'{{"source": "one"}}\n{{"source": "{LONG}"}}\n', "a.jsonl:2"),
+        ("a.po", f'msgid "one"\nmsgstr ""\n\nmsgid "{LONG}"\nmsgstr ""\n', "a.po:4"),
+        (
+            "a.xlf",
+            '<xliff version="1.2"><file target-language="de"><body>\n<trans-unit id="1"><source>one</source></trans-unit>\n'
+            f'<trans-unit id="2"><source>{LONG}</source></trans-unit></body></file></xliff>',
+            "a.xlf:3",
+        ),
+    ],
+)
+def test_a_text_that_is_too_long_is_named_before_anything_is_translated(
+    tmp_path: Path, name: str, content: str, where: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    translated: list[str] = []
+
+    def check(texts: list[str]) -> None:
+        for row, text in enumerate(texts):
+            if len(text) > 30:
+                raise LongTextError(row, "9 tokens, and 8 are allowed")
+
+    def translate(texts: list[str]) -> list[str]:
+        translated.extend(texts)
+        return texts
+
+    with pytest.raises(CorpusError, match=f"{where}: 9 tokens, and 8 are allowed: nothing was written$"):
+        translate_file(str(tmp_path / name), str(tmp_path / f"out{name[1:]}"), translate, check=check, batch=1)
+    assert translated == []
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["notes.md", "notes"])
+def test_a_file_of_no_known_format_says_how_plain_lines_are_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("one\n", encoding="utf-8")
+    with pytest.raises(
+        CorpusError,
+        match=r"plain lines are FILE\.txt, or FILE\.en by their language; other formats are \.jsonl, \.po, \.tmx, \.tsv, \.xlf",
+    ):
+        translate_file(str(tmp_path / name), str(tmp_path / f"{name}.out"), shout)

@@ -3,7 +3,7 @@ import sacrebleu
 
 from endash.errors import CorpusError, RecipeError
 from endash.evaluation import metrics
-from endash.evaluation.metrics import bleu, chrf, ter, tokenizer_for, tokenizer_note
+from endash.evaluation.metrics import bleu, check_language, chrf, ter, tokenizer_for, tokenizer_note
 
 REFERENCES = [
     "The cat sat on the mat near the door .",
@@ -85,6 +85,16 @@ def test_an_empty_line_is_a_hypothesis_too():
 def test_the_tokenizer_follows_the_target_language(language, tokenizer):
     assert tokenizer_for(language) == tokenizer
     assert tokenizer_note(language) is None
+
+
+@pytest.mark.parametrize("code", ["zh", "zh_CN", "DE", "pt-BR", "jpn", "tha"])
+def test_known_languages_are_let_through(code):
+    check_language(code)
+
+
+def test_an_unknown_language_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match="'zhh' is no language code that is known: did you mean 'zh"):
+        check_language("zhh")
 
 
 def test_without_mecab_japanese_is_scored_by_characters_and_says_so(monkeypatch):

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -35,3 +36,8 @@ def test_a_comparison_names_the_better_system():
     assert "cannot tell" in chrf
     assert "-5.0" in ter
     assert "new" in ter
+
+
+def test_a_note_in_square_brackets_is_no_markup():
+    found = replace(evaluate(lambda texts: texts, PAIRS), notes=("pip install 'sacrebleu[ja]' for ja-mecab",))
+    assert "sacrebleu[ja]" in printed(evaluation_table({"a": found}))

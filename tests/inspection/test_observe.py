@@ -69,3 +69,29 @@ def test_a_link_that_reads_nothing_has_no_weights() -> None:
     assert look.weights.shape == (0, 0, len(look.target_tokens), len(look.source_tokens))
     assert look.link == "state"
     assert look.similarity.shape == (len(look.source_tokens),) * 2
+
+
+def test_sight_is_what_the_masks_let_through() -> None:
+    both = look_at(build(), TEXT, sight=True)
+    assert both.source_sight is not None
+    assert both.target_sight is not None
+    S, T = len(both.source_tokens), len(both.target_tokens)
+    assert (both.source_sight == 1).all()
+    assert np.array_equal(both.target_sight, np.tril(np.ones((T, T)), -1))
+    forward = look_at(build("encoder.bidirectional=false"), TEXT, sight=True)
+    assert np.array_equal(forward.source_sight, np.tril(np.ones((S, S))))
+    assert look_at(build(), TEXT).source_sight is None
+
+
+def test_sight_of_what_is_joined_and_of_a_decoder_that_writes_at_once() -> None:
+    joined = look_at(build("retrieval={passages=1}"), TEXT, sight=True)
+    assert joined.source_sight is not None
+    own = joined.segments.count(0)
+    assert (joined.source_sight[:own, :own] == 1).all()
+    assert (joined.source_sight[own:, own:] == 1).all()
+    assert (joined.source_sight == 0).any()  # a passage is encoded by itself
+    at_once = look_at(
+        build('decoder={kind="mask-predict",width=8,layers=1,heads=2,feed_forward=8}', "decoding={}"), TEXT, sight=True
+    )
+    assert at_once.target_sight is not None
+    assert (at_once.target_sight == 1).all()

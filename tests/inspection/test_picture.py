@@ -22,7 +22,7 @@ def size(path):
 def test_the_picture_grows_with_the_sentence(make_look, tmp_path):
     small = size(write_png(make_look(), tmp_path / "small.png"))
     words = [f"▁word{n}" for n in range(12)]
-    large = size(write_png(make_look(words, words, layers=1, heads=1), tmp_path / "large.png"))
+    large = size(write_png(make_look(words, words), tmp_path / "large.png"))
     assert large[0] > small[0] > 500
     assert large[1] > small[1] > 500
 
@@ -40,6 +40,27 @@ def test_all_three_pictures_are_in_it(make_look, tmp_path, monkeypatch):
     drawn.clear()
     write_png(make_look(weights=np.zeros((0, 0, 4, 5))), tmp_path / "state.png")
     assert drawn == [("Memory similarity", (5, 5))]
+
+
+def test_each_head_of_each_layer_has_its_map(make_look, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "endash.inspection.picture._Picture._small_map", lambda self, table, place, *_: drawn.append((table, place))
+    )
+    look = make_look()
+    several = size(write_png(look, tmp_path / "several.png"))
+    assert len(drawn) == 6
+    for number, (table, _) in enumerate(drawn):
+        head, layer = divmod(number, 2)
+        np.testing.assert_array_equal(table, look.weights[layer, head])
+    (x, y), (below_x, below_y), (right_x, right_y) = (drawn[number][1] for number in (0, 1, 2))
+    assert (x, y) == (below_x, right_y)
+    assert below_y < y
+    assert right_x > x
+    drawn.clear()
+    assert size(write_png(make_look(layers=1, heads=1), tmp_path / "one.png"))[1] < several[1]
+    write_png(make_look(weights=np.zeros((0, 0, 4, 5))), tmp_path / "state.png")
+    assert drawn == [], "one head is the mean"
 
 
 @pytest.mark.parametrize("token", ["▁$x^$", "▁\\frac{", "</script>", "\n", "▁" + "long" * 40, "▁" + "שלום"])

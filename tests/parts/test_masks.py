@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from endash.parts.masks import causal, hide, real, score_bias
+from endash.parts.masks import causal, hide, prefix, real, score_bias
 
 
 def test_padding_is_not_real() -> None:
@@ -12,6 +12,23 @@ def test_padding_is_not_real() -> None:
 
 def test_a_position_reads_up_to_itself() -> None:
     assert causal(3).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+
+
+def test_a_prefix_is_read_by_all_and_reads_itself() -> None:
+    mask = torch.tensor([[True, True], [True, False]])
+    both = prefix(mask, causal(2).expand(2, 2, 2))
+    assert both[0].tolist() == [
+        [True, True, False, False],
+        [True, True, False, False],
+        [True, True, True, False],
+        [True, True, True, True],
+    ]
+    assert both[1].tolist() == [
+        [True, False, False, False],
+        [True, False, False, False],
+        [True, False, True, False],
+        [True, False, True, True],
+    ]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

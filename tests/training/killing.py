@@ -46,7 +46,7 @@ def _run(place: str, count: int, folder: Path) -> None:
 
     owner, name = {
         "step": (TinyNetwork, "loss"),
-        "save": (checkpoints, "save_file"),
+        "save": (checkpoints, "save_tensors"),
         "fsync": (os, "fsync"),
         "rename": (os, "replace"),
         "remove": (files.shutil, "rmtree"),

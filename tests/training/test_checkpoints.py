@@ -94,7 +94,7 @@ def test_nothing_there(saved: Saved) -> None:
     assert saved.checkpoints.newest() is None
 
 
-@pytest.mark.parametrize("place", ["save_file", "_write_json", "sync", "replace"])
+@pytest.mark.parametrize("place", ["save_tensors", "_write_json", "sync", "replace"])
 def test_a_full_disk_loses_no_earlier_checkpoint(saved: Saved, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import VOCABULARY, TinyNetwork
 
+from endash.decoding.config import DecodingConfig
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
 from endash.training.interruption import Stop
@@ -23,6 +24,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.network = TinyNetwork()
+        self.recipe = SimpleNamespace(decoding=DecodingConfig())
         self.asked: list[dict[str, Any]] = []
 
     def translate(self, texts: list[str], **decoding: Any) -> list[list[SimpleNamespace]]:

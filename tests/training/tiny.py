@@ -46,7 +46,7 @@ class TinyNetwork(nn.Module):
         before = torch.cat([torch.full_like(batch.target[:, :1], 2), batch.target[:, :-1]], 1)
         return self.output(torch.tanh(self.middle(summary + self.embedding(before))))
 
-    def loss(self, batch: Batch, *, label_smoothing: float) -> Loss:
+    def loss(self, batch: Batch, *, label_smoothing: float, progress: float = 1.0) -> Loss:
         where = batch.target != 0
         if self.training:
             self.seen += len(batch.source)
@@ -98,7 +98,7 @@ def training(folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> T
 def go(run: Training) -> str:
     """Restore and run to the end; gives what ended it."""
     run.restore()
-    with Stop() as stop, Journal(run.folder, step=run.position.step) as journal:
+    with Stop() as stop, Journal(run.folder, step=run.position.step, warn=print) as journal:
         return run.run(stop, journal)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from endash.cli.decoding import add_decoding, decoding_changes
+from endash.cli.progress import progress
 from endash.cli.streams import one_line, write_lines
 
 
@@ -29,4 +30,7 @@ def run(args: Namespace) -> None:
     from endash.model import load
 
     memory = Memory.load(args.memory)
-    write_lines(one_line(text) for text in load(args.model).decode(memory, **changes))
+    model = load(args.model)
+    with progress("decoding", total=len(memory)) as advance:
+        texts = model.decode(memory, progress=advance, **changes)
+    write_lines(one_line(text) for text in texts)

@@ -20,14 +20,30 @@ def add_decoding(parser: ArgumentParser) -> None:
 
 
 def decoding_changes(args: Namespace) -> dict[str, Any]:
-    """What these arguments change in the model's ``[decoding]``. Raises RecipeError for any other section."""
+    """What these arguments change in the model's ``[decoding]``, options of the command such as ``--beam`` among them.
+
+    Raises RecipeError for any other section, for an option that --set contradicts, and for hypotheses that this command
+    would not write.
+    """
     from endash.recipe import apply_overrides
 
     changes: dict[str, Any] = {}
     for key in apply_overrides(changes, args.set):
         if not key.startswith("decoding."):
             raise RecipeError(f"--set {key}: a trained model is what it is: only decoding.… can be set here")
-    return {**changes.get("decoding", {}), **({"beam": args.beam} if args.beam else {})}
+    found: dict[str, Any] = changes.get("decoding", {})
+    for name in ("beam", "n_best"):
+        given = getattr(args, name, None)
+        if given is not None and found.setdefault(name, given) != given:
+            option = f"--{name.replace('_', '-')}"
+            raise RecipeError(
+                f"{option} {given} and --set decoding.{name}={found[name]} contradict: leave one of them out"
+            )
+    if "n_best" in found and not hasattr(args, "n_best"):
+        raise RecipeError(
+            "--set decoding.n_best: this command takes the best alone; endash translate --n-best writes more"
+        )
+    return found
 
 
 def best_texts(

@@ -12,7 +12,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from endash.cli.parser import note
-from endash.cli.streams import read_all
+from endash.cli.progress import progress
+from endash.cli.streams import naming_lines, read_all
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,6 +27,8 @@ def run(args: Namespace) -> None:
     from endash.model import load
 
     model = load(args.model)
-    memory = model.encode(read_all("endash encode"))
+    lines = read_all("endash encode")
+    with progress("encoding", total=len(lines)) as advance, naming_lines(1):
+        memory = model.encode(lines, progress=advance)
     memory.save(args.out)
     note(f"{args.out}: a memory of {len(memory)} lines")

@@ -2,7 +2,7 @@
 
 CORPUS is a file of pairs, such as test.tsv, test.tmx or app.po; test.en,test.de for two aligned files; test.tsv:en,de to
 name the columns. --against MODEL2 also tells whether the difference between the two is more than luck. BLEU's tokenizer
-is that of the target's language, where a column or a file's name tells it, or --language does.
+is that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters.
 
 example:
   endash evaluate runs/demo test.tsv:en,de --json
@@ -11,6 +11,7 @@ example:
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
+from endash.cli.streams import output
+from endash.errors import EndashError, LongTextError, TextError
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -38,28 +41,40 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Translate the corpus's sources with each model and write the figures."""
     changes = decoding_changes(args)
+    if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
+        raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
-    from endash.corpora import Corpus, CorpusConfig, guess_reader
+    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns
     from endash.evaluation.compare import compare
     from endash.evaluation.evaluate import evaluate
-    from endash.evaluation.metrics import tokenizer_for
+    from endash.evaluation.metrics import check_language, tokenizer_for
     from endash.model import load
 
+    if args.language:
+        check_language(args.language)
     reader = guess_reader(args.corpus)
+    if guessed := guessed_columns(args.corpus):
+        note(guessed)
     corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
-    pairs = [(record.source, record.target) for record in corpus]
+    records = list(corpus)
+    pairs = [(record.source, record.target) for record in records]
     note(str(corpus.report))
-    language = args.language or _language(reader)
+    language = args.language or _language(reader, [target for _, target in pairs])
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(pairs)) as advance:
-            found[path] = evaluate(best_texts(model, changes, advance), pairs, language=language, confidence=True)
+            translate = best_texts(model, changes, advance)
+            try:
+                found[path] = evaluate(translate, pairs, language=language, confidence=True)
+            except LongTextError as error:
+                raise TextError(f"{records[error.row].where}: {error.reason}") from None
     comparison = None
     if len(found) == 2:
         one, two = found.values()
         comparison = compare(one.hypotheses, two.hypotheses, one.references, tokenize=tokenizer_for(language))
-    _write(args, found, comparison)
+    with output():
+        _write(args, found, comparison)
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
@@ -81,9 +96,9 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
         console.print(comparison_table(comparison, a=args.model, b=args.against))
 
 
-def _language(reader: Config) -> str | None:
-    """The language code by which a reader's target is called: a column's name, or a file's suffix."""
-    from endash.corpora.scripts import LANGUAGES
+def _language(reader: Config, targets: list[str]) -> str | None:
+    """The target's language, as its column, file or header calls it; Chinese where none does and most letters are Han."""
+    from endash.corpora import readers
+    from endash.corpora.scripts import is_chinese
 
-    name = str(getattr(reader, "target", "")).removesuffix(".gz").rpartition(".")[2]
-    return name if name.replace("_", "-").split("-")[0] in LANGUAGES else None
+    return readers.build(reader).target_language() or ("zh" if is_chinese(targets) else None)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from endash.cli.streams import write_lines
 from endash.errors import nearest
 
 
@@ -39,6 +40,12 @@ class Parser(argparse.ArgumentParser):
                 command.error(f"unknown option {left[0]}: {nearest(left[0], command.options())}")
             command.error(f"{left[0]!r} is one argument too many: a text with spaces needs quotation marks")
         return args
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # where argparse itself would hide that it cannot be written
+            write_lines(message.splitlines())
+        else:
+            super()._print_message(message, file)
 
     def options(self) -> list[str]:
         """The long options that this command knows."""

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from endash.cli.parser import Parser, add_set
+from endash.cli.streams import output
 
 _HOMES = {  # where the kinds of each role are registered
     "encoders": "endash.encoders",
@@ -44,7 +45,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Do the action."""
-    args.action(args)
+    with output():
+        args.action(args)
 
 
 def _action(actions: Any, name: str, action: Callable[[Namespace], None], summary: str) -> None:

@@ -8,9 +8,11 @@ example:
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
-from endash.cli.streams import read_chunks, write_lines
+from endash.cli.progress import progress
+from endash.cli.streams import naming_lines, read_chunks, write_lines
 from endash.errors import TextError
 
 
@@ -25,11 +27,14 @@ def run(args: Namespace) -> None:
 
     model = load(args.model)
     done = 0
-    for chunk in read_chunks():
-        pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
-        scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
-        write_lines(f"{score:.4f}" for score in scores)
-        done += len(chunk)
+    with progress("scoring", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
+        for chunk in read_chunks():
+            pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
+            with naming_lines(done + 1):
+                scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
+            write_lines(f"{score:.4f}" for score in scores)
+            done += len(chunk)
+            advance(len(chunk))
 
 
 def _pair(line: str, number: int) -> tuple[str, str]:

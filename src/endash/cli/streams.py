@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
-from endash.errors import TextError
+from endash.errors import LongTextError, TextError
 
 CHUNK = 512  # lines handled at once: enough to fill batches, and the first answers come soon
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input without their ends. Raises TextError that names a line which is not UTF-8."""
+    """The lines of standard input without their ends and without a byte order mark. Raises TextError that names a line which is not UTF-8."""
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
@@ -32,6 +36,15 @@ def read_chunks() -> Iterator[list[str]]:
         yield chunk
 
 
+@contextmanager
+def naming_lines(first: int) -> Iterator[None]:
+    """Turns a text that is too long, of those from line `first` on, into a TextError that names its line."""
+    try:
+        yield
+    except LongTextError as error:
+        raise TextError(f"standard input, line {first + error.row}: {error.reason}") from None
+
+
 def read_all(what: str) -> list[str]:
     """All lines of standard input. Raises TextError where there is none."""
     lines = list(read_lines())
@@ -40,12 +53,26 @@ def read_all(what: str) -> list[str]:
     return lines
 
 
+class OutputError(Exception):
+    """Standard output cannot be written; the cause is the system's error."""
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Whatever prints results stands in this block, and they are out when it ends. Raises OutputError."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError from error
+
+
 def write_lines(lines: Iterable[str]) -> None:
     """Write each as one line of UTF-8 to standard output, at once; a line break within one becomes a space."""
     text = "".join(f"{one_line(line)}\n" for line in lines)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    with output():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
 
 
 def one_line(text: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from endash.cli.parser import add_set
+from endash.cli.streams import write_lines
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,4 +33,4 @@ def run(args: Namespace) -> None:
     from endash.training import train
 
     train(recipe, args.out, resume=args.resume)
-    print(args.out)
+    write_lines([args.out])

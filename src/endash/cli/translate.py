@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note, positive
 from endash.cli.progress import progress
-from endash.cli.streams import one_line, read_chunks, write_lines
+from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
 from endash.errors import EndashError
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ def run(args: Namespace) -> None:
     """Translate standard input, or a file."""
     if bool(args.source) != bool(args.target):
         raise EndashError("--in and --out go together: the file to translate and the one to write")
+    changes = decoding_changes(args)
+    args.n_best = changes.get("n_best")
     if args.source and (args.alignment or args.n_best):
         raise EndashError("--alignment and --n-best are for lines on standard input: a file keeps its own structure")
-    changes = decoding_changes(args)
-    if args.n_best:
-        changes["n_best"] = args.n_best
+    if args.alignment and args.n_best:
+        raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
     from endash.model import load
 
@@ -60,10 +61,12 @@ def run(args: Namespace) -> None:
 
 
 def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
-    from endash.corpora import translate_file
+    from endash.corpora import guessed_columns, translate_file
 
+    if guessed := guessed_columns(args.source):
+        note(guessed)
     with progress(args.source) as advance:
-        done = translate_file(args.source, args.target, best_texts(model, changes, advance))
+        done = translate_file(args.source, args.target, best_texts(model, changes, advance), check=model.check)
     note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")
 
 
@@ -71,7 +74,8 @@ def _translate_lines(model: Model, args: Namespace, changes: dict[str, Any]) -> 
     done = 0
     with progress("translating", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
-            found = model.translate(chunk, alignment=args.alignment, progress=advance, **changes)
+            with naming_lines(done + 1):
+                found = model.translate(chunk, alignment=args.alignment, progress=advance, **changes)
             write_lines(_lines(found, args, first=done + 1))
             done += len(chunk)
 

@@ -2,7 +2,7 @@
 
 from endash.corpora.corpus import Corpus, CorpusConfig, Part, SplitConfig
 from endash.corpora.filters import filters
-from endash.corpora.guess import guess_reader
+from endash.corpora.guess import guess_reader, guessed_columns
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record
 from endash.corpora.report import CorpusReport
@@ -20,6 +20,7 @@ __all__ = [
     "TranslatedFile",
     "filters",
     "guess_reader",
+    "guessed_columns",
     "readers",
     "translate_file",
 ]

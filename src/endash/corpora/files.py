@@ -10,13 +10,14 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from endash.corpora.record import BadLine, excerpt
 from endash.errors import CorpusError
+from endash.files import whole_file
 
 _HEAD = 8192  # bytes looked at to tell text from what is not
 _BOM = "\ufeff"
@@ -133,7 +134,7 @@ def read_lines(path: str) -> Iterator[Line | BadLine]:
 
 @contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
-    """A stream for the new content of `path` (packed when it ends in .gz), put in place only when all of it is written.
+    """A stream for the new content of `path` (packed when it ends in .gz), put in place as by `whole_file`.
 
     When the block raises, or is interrupted, what was at `path` stays untouched. Raises CorpusError if the folder is missing
     or cannot be written.
@@ -141,22 +142,16 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise CorpusError(f"{path} is a folder, and a file is to be written: name a file in it")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as plain:
-            if is_gzip_name(path):
-                # without a name and a time, the same content gives the same bytes
-                with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0) as packed:
-                    yield cast(BinaryIO, packed)
-            else:
-                yield plain
-            plain.flush()
-            os.fsync(plain.fileno())
-        if target.exists():
-            shutil.copymode(target, part)
-        os.replace(part, target)
+        with whole_file(target) as part:
+            with open(part, "wb") as plain:
+                if is_gzip_name(path):
+                    # without a name and a time, the same content gives the same bytes
+                    with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0) as packed:
+                        yield cast(BinaryIO, packed)
+                else:
+                    yield plain
+            if target.is_file():
+                shutil.copymode(target, part)
     except OSError as error:
         raise CorpusError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

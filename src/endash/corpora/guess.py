@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,7 +18,7 @@ from endash.corpora.scripts import LANGUAGES
 from endash.errors import CorpusError
 
 _NAMED = re.compile(r"(?P<path>.+):(?P<source>[^:,/\\]+),(?P<target>[^:,/\\]+)")
-_SUFFIXES = {
+SUFFIXES = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".tmx": "tmx",
@@ -56,7 +57,7 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
     path, source, target = split_names(path, source, target)
     if not os.path.exists(path):
         return _lines(path)
-    kind = "catalogue" if os.path.isdir(path) else _SUFFIXES.get(suffix_of(path))
+    kind = "catalogue" if os.path.isdir(path) else SUFFIXES.get(suffix_of(path))
     if kind is None:
         raise CorpusError(f"{path}: a corpus of the format {suffix_of(path)!r} is not known: allowed: {_FORMS}")
     if kind in ("po", "mo"):
@@ -73,6 +74,21 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
         return readers.config(kind).model_validate({"path": path, "source": source, "target": target})
     except ValidationError:
         raise CorpusError(f"{given}: name two languages, as in {path}:en,de") from None
+
+
+def guessed_columns(given: str) -> str | None:
+    """A sentence for the user on which columns `guess_reader` takes by their place alone; None if it guesses nothing."""
+    path, *names = split_names(given, None, None)
+    if any(names) or is_plain_text(path) or not os.path.isfile(path) or suffix_of(path) not in (".tsv", ".jsonl"):
+        return None
+    reader: Any = guess_reader(given)
+    if reader.source == "source":
+        return None
+    rows = f", and {path}:0,1 if line 1 is a row already" if reader.kind == "tsv" else ""
+    return (
+        f"{path}: taking {reader.source!r} for the source and {reader.target!r} for the target; "
+        f"{path}:SOURCE,TARGET names others{rows}"
+    )
 
 
 def _lines(path: str) -> LinesConfig:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from endash.config import Config
 from endash.corpora.record import BadLine, Record
+from endash.corpora.scripts import known_language
 from endash.errors import CorpusError, nearest
 from endash.registry import Registry
 
@@ -18,12 +19,13 @@ class Job:
     """A stretch of a file that is being translated.
 
     `texts` are its sources; `write` is given as many translations and returns the stretch as it is to be written.
-    `kept` counts translations that were there and stay.
+    `kept` counts translations that were there and stay, `where` says which stretch it is.
     """
 
     texts: tuple[str, ...]
     write: Callable[[list[str]], str]
     kept: int = 0
+    where: str = ""
 
 
 def verbatim(text: str) -> Job:
@@ -42,6 +44,10 @@ class Reader(ABC):
     @abstractmethod
     def read(self) -> Iterator[Record | BadLine]:
         """The records in the file's order, and the lines that hold none. Raises CorpusError if the file cannot be read."""
+
+    def target_language(self) -> str | None:
+        """The code of the target's language: by what the recipe or the command calls it, or by what the file says of itself."""
+        return known_language(str(getattr(self.config, "target", "")))
 
     def jobs(self) -> Iterator[Job]:
         """The file in stretches, for `translate_file`. Raises CorpusError if the format cannot be written."""

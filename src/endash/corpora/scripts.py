@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 from endash.errors import CorpusError, nearest
@@ -41,6 +42,17 @@ _SCRIPTS = {
     "tibetan": "bo",
 }
 LANGUAGES = frozenset(code for codes in _SCRIPTS.values() for code in codes.split())
+
+
+def known_language(name: str | None) -> str | None:
+    """The language code that `name` is or ends in, such as a column's name or a file's (``news.zh-Hans.gz``); else None."""
+    code = (name or "").removesuffix(".gz").rpartition(".")[2]
+    return code if code.lower().replace("_", "-").split("-")[0] in LANGUAGES else None
+
+
+def is_chinese(texts: Sequence[str]) -> bool:
+    """True if most letters are Han: such text has no spaces for a metric to count words by."""
+    return (share_in(" ".join(texts[:1000]), scripts_of("zh")) or 0.0) > 0.5
 
 
 def scripts_of(name: str) -> frozenset[str]:

@@ -83,7 +83,7 @@ def rewrite(path: str, *, root: str, containers: frozenset[str], edit: Edit) -> 
         if event == "end":
             depth -= 1
             if depth == 0:
-                yield _whole(element, edit)
+                yield _whole(path, element, edit)
                 drop(element)
             elif depth < 0:
                 depth = 0
@@ -107,7 +107,7 @@ def rewrite(path: str, *, root: str, containers: frozenset[str], edit: Edit) -> 
     yield verbatim("\n")
 
 
-def _whole(element: Any, edit: Edit) -> Job:
+def _whole(path: str, element: Any, edit: Edit) -> Job:
     known = dict(element.getparent().nsmap)
     own = copy.deepcopy(element)
     own.tail = None
@@ -120,7 +120,7 @@ def _whole(element: Any, edit: Edit) -> Job:
         edited.write(translations)
         return _markup(own, known)
 
-    return Job(edited.texts, write, edited.kept)
+    return Job(edited.texts, write, edited.kept, f"{path}:{element.sourceline}")
 
 
 def _before(element: Any | None, parent: Any | None) -> str:

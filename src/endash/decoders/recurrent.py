@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from endash.decoders.registry import decoders
 from endash.parts import recurrence
-from endash.parts.contracts import Decoder, DecoderShape, DecoderState, OpenLink, PartConfig, select_tensors
+from endash.parts.contracts import DecoderShape, DecoderState, InOrderDecoder, OpenLink, PartConfig, select_tensors
 from endash.parts.dropout import Dropout
 
 Carried = tuple[Tensor, ...]
@@ -56,7 +56,7 @@ class RecurrentState(DecoderState):
         return type(self)(tuple(tuple(map(pick, layer)) for layer in self.carried))
 
 
-class RecurrentDecoder(Decoder):
+class RecurrentDecoder(InOrderDecoder):
     """Recurrent layers; the first asks the link, the others and the output read its answer.
 
     h¹_t = RNN(y_{t-1}, h¹_{t-1}), c_t = read(h¹_t), hⁱ_t = hⁱ⁻¹_t + RNN([hⁱ⁻¹_t; c_t], …) for the layers above, and
@@ -83,16 +83,16 @@ class RecurrentDecoder(Decoder):
         return DecoderShape(width=config.width, reads=1, start=start)
 
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
-        """Hidden states of all positions; see `Decoder`."""
+        """Hidden states of all positions; see `InOrderDecoder`."""
         return self._run(inputs_BTD, link, self._first(link))[0]
 
     def start(self, link: OpenLink) -> RecurrentState:
-        """The state before the first token; see `Decoder`."""
+        """The state before the first token; see `InOrderDecoder`."""
         first = self._first(link)
         return RecurrentState(tuple(tuple(vector[:, None] for vector in layer) for layer in first))
 
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """One more token in each beam; see `Decoder`."""
+        """One more token in each beam; see `InOrderDecoder`."""
         beams = inputs_BKD.shape[1]
         flat = tuple(tuple(vector.flatten(0, 1) for vector in layer) for layer in state.carried)
         hidden, carried = self._run(inputs_BKD.flatten(0, 1)[:, None], link, flat, beams=beams)

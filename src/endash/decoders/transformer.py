@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from endash.decoders.registry import decoders
-from endash.parts.attention import MultiHeadAttention, attend, check_heads
-from endash.parts.contracts import Decoder, DecoderShape, DecoderState, OpenLink, PartConfig, select_tensors
-from endash.parts.dropout import Dropout
-from endash.parts.feed_forward import Activation, FeedForward
-from endash.parts.masks import causal, prefix, score_bias
-from endash.parts.positions import AbsolutePositions, PositionKind, rotate
-from endash.parts.residual import NormPlace, Residual
+from endash.decoders.self_attention import SelfAttentionConfig, SelfAttentionDecoder, SelfAttentionLayer
+from endash.parts.contracts import DecoderState, InOrderDecoder, OpenLink, select_tensors
+from endash.parts.masks import causal, score_bias
 
 
-class TransformerDecoderConfig(PartConfig):
+class TransformerDecoderConfig(SelfAttentionConfig):
     """Settings of the Transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
-    width: int = Field(256, ge=2, multiple_of=2)
-    layers: int = Field(3, ge=1)
-    heads: int = Field(4, ge=1, description="of self-attention; the link has its own")
-    kv_heads: int | None = Field(
-        None, ge=1, description="key-value heads, shared by groups of heads; all heads by default"
-    )
-    feed_forward: int = Field(1024, ge=1)
-    activation: Activation = "relu"
-    norm: NormPlace = "pre"
-    positions: PositionKind = "sinusoidal"
-    max_length: int = Field(512, ge=1, description="positions that can be learned")
-    dropout: float = Field(0.1, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
-        check_heads("decoder", self.width, self.heads, self.kv_heads, rotary=self.positions == "rotary")
-        return self
 
 
 @dataclass(frozen=True)
@@ -90,111 +68,38 @@ def _widen(slots_BGNK: Tensor, beams: int) -> Tensor:
 
 
 @decoders.register
-class TransformerDecoder(Decoder):
+class TransformerDecoder(SelfAttentionDecoder, InOrderDecoder):
     """Layers of masked self-attention, a read through the link, and feed-forward (Vaswani et al. 2017, section 3.1).
 
     A prefix that the link gives goes through the layers before the target. Through a link with no `read` there is no such sublayer.
     """
 
     Config = TransformerDecoderConfig
-    uses = frozenset({"prefix", "read"})
-
-    def __init__(self, config: TransformerDecoderConfig, *, reads: bool) -> None:
-        super().__init__()
-        self.positions = AbsolutePositions(config.positions, config.width, length=config.max_length)
-        self.dropout = Dropout(config.dropout)
-        self.layers = nn.ModuleList(_Layer(config, number, reads=reads) for number in range(config.layers))
-        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
-
-    @classmethod
-    def shape(cls, config: TransformerDecoderConfig) -> DecoderShape:
-        """A read in each layer; no initial state."""
-        return DecoderShape(width=config.width, reads=config.layers, start=0)
 
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
-        """Hidden states of all positions; see `Decoder`."""
-        x, readable, behind = self.dropout(self.positions(inputs_BTD)), causal(T := inputs_BTD.shape[1]), 0
-        if link.state.prefix is not None:
-            behind, mask = link.state.prefix.shape[1], link.state.mask
-            x = torch.cat([link.state.prefix, x], 1)
-            readable = nn.functional.pad(mask, (0, T), value=True)[:, None, None] & prefix(behind, T, device=x.device)
-        bias = score_bias(readable.to(x.device), x.dtype)
-        for layer in self.layers:
-            x = layer(x, link, bias, behind)[0]
-        hidden: Tensor = self.norm(x[:, behind:])
-        return hidden
+        """Hidden states of all positions; see `InOrderDecoder`."""
+        return self._run(inputs_BTD, causal(inputs_BTD.shape[1], device=inputs_BTD.device)[None], link)
 
     def start(self, link: OpenLink) -> TransformerState:
-        """The state before the first token: caches that are empty, or hold the prefix; see `Decoder`."""
+        """The state before the first token: caches that are empty, or hold the prefix; see `InOrderDecoder`."""
         if link.state.prefix is None:
             empty = torch.zeros(link.rows, 1, 0, dtype=torch.bool, device=link.state.mask.device)
-            return TransformerState(
-                tuple(layer.empty_cache(link.rows) for layer in self.layers if isinstance(layer, _Layer)), empty, 0
-            )
-        x, caches = link.state.prefix, []
+            caches = (layer.empty_cache(link.rows) for layer in self.layers if isinstance(layer, SelfAttentionLayer))
+            return TransformerState(tuple(caches), empty, 0)
+        x, filled = link.state.prefix, []
         bias = score_bias(link.state.mask, x.dtype)[:, None, None]
         for layer in self.layers:
             x, cache = layer(x, link, bias, x.shape[1])
-            caches.append(cache)
-        return TransformerState(tuple(caches), link.state.mask[:, None], 0)
+            filled.append(cache)
+        return TransformerState(tuple(filled), link.state.mask[:, None], 0)
 
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: TransformerState) -> tuple[Tensor, TransformerState]:
-        """One more token in each beam; see `Decoder`."""
+        """One more token in each beam; see `InOrderDecoder`."""
         x = self.positions(inputs_BKD, first=state.position)
         after = state.grow(x.shape[1])
         bias = score_bias(after.seen, x.dtype)[:, None]
         for layer, cache in zip(self.layers, after.cache, strict=True):
-            assert isinstance(layer, _Layer)
+            assert isinstance(layer, SelfAttentionLayer)
             x = layer.step(x, link, bias, cache, state.position)
         hidden: Tensor = self.norm(x)
         return hidden, after
-
-
-class _Layer(nn.Module):
-    def __init__(self, config: TransformerDecoderConfig, number: int, *, reads: bool) -> None:
-        super().__init__()
-        kv_heads = config.kv_heads or config.heads
-        self.number = number
-        self.attention = MultiHeadAttention(config.width, config.width, heads=config.heads, kv_heads=kv_heads)
-        self.feed_forward = FeedForward(config.width, config.feed_forward, activation=config.activation)
-        self.around_attention = Residual(config.width, norm=config.norm, dropout=config.dropout)
-        self.around_link = Residual(config.width, norm=config.norm, dropout=config.dropout) if reads else None
-        self.around_feed_forward = Residual(config.width, norm=config.norm, dropout=config.dropout)
-        self.rotary = config.positions == "rotary"
-
-    def forward(self, x: Tensor, link: OpenLink, bias: Tensor, behind: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """All positions, the first `behind` of which are the prefix, and the keys and values that they read of each other."""
-        cache: list[tuple[Tensor, Tensor]] = []
-
-        def attend_to_itself(y: Tensor) -> Tensor:
-            itself = self.attention.attend_to_itself(y, bias, rotary=self.rotary, behind=behind)
-            cache.append((itself.key, itself.value))
-            return itself.context
-
-        return self._rest(self.around_attention(x, attend_to_itself), link), cache[0]
-
-    def step(self, x_BKD: Tensor, link: OpenLink, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
-        return self._rest(self.around_attention(x_BKD, lambda y: self._append(y, bias, cache, position)), link)
-
-    def empty_cache(self, rows: int) -> tuple[Tensor, Tensor]:
-        attention, like = self.attention, self.attention.key_value.weight
-        empty = like.new_empty(rows, attention.kv_heads, 0, attention.head_width)
-        return empty, empty
-
-    def _rest(self, x: Tensor, link: OpenLink) -> Tensor:
-        if self.around_link is not None:
-            x = self.around_link(x, lambda y: link.read(y, self.number))
-        out: Tensor = self.around_feed_forward(x, self.feed_forward)
-        return out
-
-    def _append(self, x_BKD: Tensor, bias: Tensor, cache: tuple[Tensor, Tensor], position: int) -> Tensor:
-        """Self-attention of one new token in each beam, whose key and value go into the cache's next slots."""
-        query, (key, value) = self.attention.queries(x_BKD), self.attention.keys_values(x_BKD)
-        if self.rotary:
-            query, key = rotate(query, first=position), rotate(key, first=position)
-        used = bias.shape[3]
-        keys, values = (slots[:, :, :used] for slots in cache)
-        keys[:, :, used - x_BKD.shape[1] :] = key
-        values[:, :, used - x_BKD.shape[1] :] = value
-        out: Tensor = self.attention.output(attend(query, keys, values, bias=bias).context)
-        return out

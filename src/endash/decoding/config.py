@@ -8,21 +8,25 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from endash.config import Config
-from endash.errors import EndashError, RecipeError
+from endash.errors import EndashError, RecipeError, nearest
 
-_ONLY: dict[str, frozenset[str]] = {
-    "beam": frozenset({"beam", "length_penalty"}),
-    "sample": frozenset({"temperature", "top_k", "top_p", "seed"}),
+Search = Literal["beam", "sample", "mask-predict"]
+
+FIELDS: dict[Search, frozenset[str]] = {
+    "beam": frozenset({"beam", "length_penalty", "no_repeat"}),
+    "sample": frozenset({"temperature", "top_k", "top_p", "seed", "no_repeat"}),
+    "mask-predict": frozenset({"iterations", "lengths"}),
 }
+"""The settings that not every search has."""
 
 
 class DecodingConfig(Config):
     """Which search, how far it goes and how many hypotheses it gives.
 
-    A field of the other search is refused, so none is silently ignored; it is left out when the settings are saved.
+    A field of another search is refused, so none is silently ignored; it is left out when the settings are saved.
     """
 
-    search: Literal["beam", "sample"] = "beam"
+    search: Search = "beam"
     n_best: Annotated[int, Field(ge=1, description="hypotheses for each source; with sample: samples")] = 1
     max_ratio: Annotated[float, Field(ge=0, description="most target tokens for each source token")] = 2.0
     max_extra: Annotated[
@@ -41,25 +45,31 @@ class DecodingConfig(Config):
     top_p: Annotated[float | None, Field(gt=0, le=1, description="sample among the fewest tokens of this mass")] = None
     seed: Annotated[int, Field(ge=0, description="of the samples; a source's samples depend on nothing else")] = 0
 
+    iterations: Annotated[int, Field(ge=1, description="passes: one writes all, the others the least certain")] = 10
+    lengths: Annotated[int, Field(ge=1, description="lengths of the target that are tried, the likeliest")] = 5
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for search, fields in _ONLY.items():
-            wrong = sorted(fields & self.model_fields_set)
-            if search != self.search and wrong:
+        for search, fields in FIELDS.items():
+            wrong = sorted((fields - FIELDS[self.search]) & self.model_fields_set)
+            if wrong:
                 raise ValueError(
                     f"{', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} of search = {search!r}, "
                     f"but search = {self.search!r}: remove {'it' if len(wrong) == 1 else 'them'} or change search"
                 )
-        if self.search == "beam" and self.n_best > self.beam:
+        most: dict[str, int] = {"beam": self.beam, "mask-predict": self.lengths}
+        if self.n_best > most.get(self.search, self.n_best):
+            key = "beam" if self.search == "beam" else "lengths"
             raise ValueError(
-                f"n_best = {self.n_best} is more than beam = {self.beam}: raise beam to {self.n_best}, or lower n_best"
+                f"n_best = {self.n_best} is more than {key} = {most[self.search]}: "
+                f"raise {key} to {self.n_best}, or lower n_best"
             )
         return self
 
     @model_serializer(mode="wrap")
     def _without_other_search(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = dump(self)
-        other = _ONLY["sample" if self.search == "beam" else "beam"]
+        other = frozenset[str]().union(*FIELDS.values()) - FIELDS[self.search]
         return {name: value for name, value in fields.items() if name not in other}
 
     def replace(self, **changes: Any) -> DecodingConfig:
@@ -69,12 +79,18 @@ class DecodingConfig(Config):
         """
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         search = changes.get("search", self.search)
-        if search != self.search:
-            kept = {name: value for name, value in kept.items() if name not in _ONLY[self.search]}
+        gone = FIELDS[self.search] - FIELDS.get(search, frozenset())
+        kept = {name: value for name, value in kept.items() if name not in gone}
         try:
             return DecodingConfig(**{**kept, **changes})
         except ValidationError as error:
             raise RecipeError("; ".join(_readable(one) for one in error.errors())) from None
+
+    def quick(self) -> dict[str, Any]:
+        """What to change for the quickest search of this kind of decoder."""
+        if self.search == "mask-predict":
+            return {"lengths": 1, "n_best": 1}
+        return {"search": "beam", "beam": 1, "n_best": 1}
 
     def max_length(self, source_length: int) -> int:
         """The most tokens, end of sentence included, written for a source of `source_length` tokens."""
@@ -83,6 +99,8 @@ class DecodingConfig(Config):
 
 def _readable(error: Any) -> str:
     name = ".".join(("decoding", *map(str, error["loc"])))
+    if error["type"] == "extra_forbidden":
+        return f"{name}: unknown key; {nearest(str(error['loc'][-1]), DecodingConfig.model_fields)}"
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, ValueError) and not isinstance(cause, EndashError):
         return f"{name}: {cause}"

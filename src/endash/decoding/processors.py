@@ -158,7 +158,7 @@ class SlotConstraint:
         slots = slice(self.first, self.first + self.left.shape[-1])
         todo_BK = self.left.sum(-1)
         if progress.written == 0:
-            _check_room(todo_BK[:, 0], progress.room)
+            check_room(todo_BK[:, 0], progress.room)
         urgent_BK = (todo_BK > 0) & (todo_BK >= progress.room[:, None] - 1)
         if bool(urgent_BK.any()):
             slots_BKN = scores_BKV[..., slots].clone()
@@ -182,7 +182,8 @@ class SlotConstraint:
         return replace(self, left=left_BKN)
 
 
-def _check_room(todo_B: Tensor, room_B: Tensor) -> None:
+def check_room(todo_B: Tensor, room_B: Tensor) -> None:
+    """Raise ModelError where so many slots and the end of sentence are more tokens than there is room for."""
     short = (todo_B >= room_B).nonzero().flatten().tolist()
     if short:
         row = short[0]

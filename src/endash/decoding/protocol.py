@@ -1,6 +1,6 @@
-"""The two calls that search makes, `start` and `step`, and what it asks of the state that passes between them.
+"""All that search sees of a model: of one that writes in order, `start` and `step`; of one that writes at once, `lengths` and `fill`.
 
-Shapes: B rows of the batch, K beams of a row, V vocabulary.
+Shapes: B rows of the batch, K beams of a row, T positions of the target, N lengths, V vocabulary.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=State)
 
 
 class Stepper(Protocol[S]):
-    """A model with its sources in place: all that search sees of it."""
+    """A model that writes in order, with its sources in place."""
 
     @property
     def rows(self) -> int:
@@ -59,5 +59,31 @@ class Stepper(Protocol[S]):
         Scores are unnormalised log-probabilities, float32; search normalises them. The tensor passes to the search,
         which writes to it: return no view of something that is kept. B is smaller than `rows` once search has dropped
         finished rows by `State.select`.
+        """
+        ...
+
+
+class Filler(Protocol):
+    """A model that writes all positions at once, with its sources in place."""
+
+    @property
+    def rows(self) -> int:
+        """B, the number of sources; it may be 0."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where tokens are expected and scores are found."""
+        ...
+
+    def lengths(self, lengths_N: Tensor, /) -> Tensor:
+        """Log-probabilities (B, N) of a target of so many tokens, the end of sentence included."""
+        ...
+
+    def fill(self, tokens_BT: Tensor, /) -> Tensor:
+        """Scores (B, T, V) of what stands at each position of targets of which some tokens are unknown.
+
+        Each row is words, known or unknown, the end of sentence, and padding. Scores are as a `Stepper`'s, and pass to the
+        search as they do.
         """
         ...

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
 from endash.encoders.recurrent import LSTMEncoderConfig
 from endash.encoders.registry import encoders
 from endash.memory import Latent, Memory
+from endash.objectives.elbo import ElboConfig
 from endash.parts.contracts import Encoder, PartConfig
 
 
-class VariationalConfig(PartConfig):
+class VariationalConfig(ElboConfig, PartConfig):
     """Settings of the variational encoder."""
 
     kind: Literal["variational"] = "variational"
@@ -22,6 +24,15 @@ class VariationalConfig(PartConfig):
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()] = Field(
         default_factory=LSTMEncoderConfig, description="the encoder that reads the source, a table with its kind"
     )
+
+    @model_validator(mode="after")
+    def _draws_once(self) -> Self:
+        if isinstance(self.encoder, VariationalConfig):
+            raise ValueError(
+                "encoder.encoder.kind = 'variational' would draw twice, and only the outer vector would cost anything: "
+                "wrap an encoder that reads, such as 'lstm'"
+            )
+        return self
 
     @property
     def innermost(self) -> PartConfig:
@@ -34,7 +45,7 @@ class VariationalEncoder(Encoder):
     """q(z | x) = N(μ, σ²) with μ and log σ² linear in the wrapped encoder's summary; z = μ + σ ε, ε ~ N(0, 1) (Kingma & Welling 2014).
 
     All that a decoder gets of a source is z (Bowman et al. 2016): it is the summary, and the state of every position, so that
-    any link can read it. When not training, z is μ.
+    any link can read it. When not training, z is μ. The loss is that of `endash.objectives.elbo`.
     """
 
     Config = VariationalConfig
@@ -53,7 +64,16 @@ class VariationalEncoder(Encoder):
         """The memory of embedded sources; see `Encoder`."""
         read = self.encoder(vectors_BSD, mask_BS)
         mean_BZ, log_variance_BZ = self.posterior(read.summary).chunk(2, dim=1)
-        noise = torch.randn_like(mean_BZ) * (0.5 * log_variance_BZ).exp() if self.training else 0
-        sample_BZ = mean_BZ + noise
-        states_BSZ = sample_BZ[:, None].expand(-1, read.mask.shape[1], -1)
-        return Memory(states_BSZ, read.mask, summary=sample_BZ, latent=Latent(mean_BZ, log_variance_BZ, sample_BZ))
+        states_BSZ = mean_BZ[:, None].expand(-1, read.mask.shape[1], -1)
+        memory = Memory(states_BSZ, read.mask, summary=mean_BZ, latent=Latent(mean_BZ, log_variance_BZ, mean_BZ))
+        return draw(memory) if self.training else memory
+
+
+def draw(memory: Memory) -> Memory:
+    """The memory of a variational encoder with z drawn from the posterior anew; what was joined to it stays."""
+    assert memory.latent is not None
+    mean_BZ, log_variance_BZ = memory.latent.mean, memory.latent.log_variance
+    sample_BZ = mean_BZ + torch.randn_like(mean_BZ) * (0.5 * log_variance_BZ).exp()
+    own_BS = torch.ones_like(memory.mask) if memory.segments is None else memory.segments == 0
+    states_BSZ = torch.where(own_BS[:, :, None], sample_BZ[:, None], memory.states)
+    return replace(memory, states=states_BSZ, summary=sample_BZ, latent=replace(memory.latent, sample=sample_BZ))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from endash.corpora.scripts import LANGUAGES
 from endash.errors import CorpusError, RecipeError, nearest
 
 RESAMPLES = 1000
@@ -35,13 +36,20 @@ class Metric:
     high: float | None = None
 
 
+def check_language(code: str) -> None:
+    """Raise RecipeError for a language code that is not known, by which a tokenizer would be chosen wrongly."""
+    known = LANGUAGES | _CHINESE | _MECAB.keys() | _SCRIPTS_WITHOUT_SPACES
+    if _short(code) not in known:
+        raise RecipeError(f"{code!r} is no language code that is known: {nearest(_short(code), known)}")
+
+
 def tokenizer_for(language: str | None) -> str:
     """The sacrebleu tokenizer in which a target language's BLEU is given, for a code such as ``zh-Hans`` or ``pt_BR``.
 
     Chinese is cut into characters (``zh``), Japanese and Korean into words where sacrebleu's extra for it is installed
     and else into characters, as are languages written without spaces; everything else, and None, is ``13a``.
     """
-    code = (language or "").replace("_", "-").split("-")[0].lower()
+    code = _short(language)
     if code in _CHINESE:
         return "zh"
     if code in _MECAB:
@@ -52,11 +60,15 @@ def tokenizer_for(language: str | None) -> str:
 
 def tokenizer_note(language: str | None) -> str | None:
     """A note for readers if the tokenizer for `language` is only a stand-in, with what to install; else None."""
-    code = (language or "").replace("_", "-").split("-")[0].lower()
+    code = _short(language)
     if code in _MECAB and tokenizer_for(language) == "char":
         short = _MECAB[code]
         return f"BLEU is over characters, not words: pip install 'sacrebleu[{short}]' for {short}-mecab"
     return None
+
+
+def _short(language: str | None) -> str:
+    return (language or "").replace("_", "-").split("-")[0].lower()
 
 
 def bleu(

@@ -24,7 +24,7 @@ def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
 
     signatures = {metric.signature: None for found in evaluations.values() for metric in found.metrics}
     notes = {note: None for found in evaluations.values() for note in found.notes}
-    table = Table(caption="\n".join([*signatures, *notes]), caption_justify="left")
+    table = Table(caption=_plain("\n".join([*signatures, *notes])), caption_justify="left")
     table.add_column("")
     for label in (*LABELS.values(), "placeholders", "sentences/s"):
         table.add_column(label, justify="right")

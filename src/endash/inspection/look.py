@@ -23,7 +23,8 @@ class Look:
     """What a model did with one source.
 
     `weights` (L, H, T, S) are the link's, (0, 0, T, S) for a link that has none; `similarity` (S, S) is the cosine of each two
-    memory states. `copied` (T, S) is the probability that a token is a copy of each position, None for a model that copies nothing.
+    memory states. `source_sight` (S, S) and `target_sight` (T, T) say whether a position, in its row, sees a token; None where it
+    was not asked. `copied` (T, S) is the probability that a token is a copy of each position, None for a model that copies nothing.
     `segments` says which part of the memory a position comes from: 0 is the source, 1, 2, … are joined
     passages, such as a translation-memory match, labelled by `passages`. `score` and `token_scores` (T) are log-probabilities.
     Arrays may be given as nested lists. Raises EndashError if the parts do not fit together.
@@ -42,9 +43,12 @@ class Look:
     model: str
     passages: tuple[str, ...] = ()
     copied: Floats | None = None
+    source_sight: Floats | None = None
+    target_sight: Floats | None = None
 
     def __post_init__(self) -> None:
-        tables = ("weights", "similarity") if self.copied is None else ("weights", "similarity", "copied")
+        optional = ("copied", "source_sight", "target_sight")
+        tables = ("weights", "similarity", *(name for name in optional if getattr(self, name) is not None))
         for name in tables:
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float32))
         sources, targets = len(self.source_tokens), len(self.target_tokens)
@@ -57,6 +61,10 @@ class Look:
         _fit("similarity", self.similarity.shape, (sources, sources), "(source, source)")
         if self.copied is not None:
             _fit("copied", self.copied.shape, (targets, sources), "(target, source)")
+        if self.source_sight is not None:
+            _fit("source_sight", self.source_sight.shape, (sources, sources), "(source, source)")
+        if self.target_sight is not None:
+            _fit("target_sight", self.target_sight.shape, (targets, targets), "(target, target)")
         _fit("segments", (len(self.segments),), (sources,), "one for each source token")
         _fit("token_scores", (len(self.token_scores),), (targets,), "one for each target token")
         if min(self.segments) < 0 or (self.passages and len(self.passages) != max(self.segments)):

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from endash.model import Model
 
 
-def look_at(model: Model, text: str) -> Look:
-    """What `model` does with one text, decoded as its recipe says.
+def look_at(model: Model, text: str, *, sight: bool = False) -> Look:
+    """What `model` does with one text, decoded as its recipe says; with `sight` also what each position can see.
 
     Raises TextError if the text is longer than the model takes.
     """
     import torch
+
+    from endash.inspection.sight import source_sight, target_sight
 
     memory = model.encode([text])
     best = model.search(memory)[0][0]
@@ -40,6 +42,8 @@ def look_at(model: Model, text: str) -> Look:
         similarity=(states @ states.T).numpy(),
         segments=tuple(segments[0, where].tolist()),
         copied=copied,
+        source_sight=source_sight(model, memory)[:, where].numpy() if sight else None,
+        target_sight=target_sight(model, memory, best.tokens).numpy() if sight else None,
         score=math.fsum(scores),
         token_scores=tuple(scores),
         link=kind_of(model.recipe.link),

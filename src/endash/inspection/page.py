@@ -31,12 +31,12 @@ def page(look: Look) -> str:
     """The page of `look`, as HTML."""
     parts = {
         "title": html.escape(f"{_short(look.source)} → {_short(look.target)} · {look.model}"),
-        "style": scale_css() + _asset("page.css"),
-        "data": _script_json(page_data(look)),
-        "script": "\n".join(_asset(name) for name in ("draw.js", "alignment.js", "maps.js", "page.js")),
+        "style": scale_css() + asset("page.css"),
+        "data": script_json(page_data(look)),
+        "script": "\n".join(asset(name) for name in ("draw.js", "alignment.js", "maps.js", "page.js")),
     }
     # One pass, so that no text that is put in can be taken for a place to put another in.
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _asset("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], asset("page.html"))
 
 
 def page_data(look: Look) -> dict[str, Any]:
@@ -60,7 +60,14 @@ def page_data(look: Look) -> dict[str, Any]:
         "heads": look.heads,
         "weights": [[_whole(table) for table in layer] for layer in look.weights] if look.layers else [],
         "similarity": _whole(look.similarity),
-        "copied": None if look.copied is None else _whole(look.copied),
+        **{
+            name: None if table is None else _whole(table)
+            for name, table in (
+                ("copied", look.copied),
+                ("sourceSight", look.source_sight),
+                ("targetSight", look.target_sight),
+            )
+        },
     }
 
 
@@ -69,7 +76,7 @@ def _whole(table: NDArray[np.float32]) -> list[int]:
     return whole
 
 
-def _script_json(data: dict[str, Any]) -> str:
+def script_json(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in, nor begin a comment in it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
@@ -82,5 +89,6 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file in ``assets``."""
     return (files("endash.inspection") / "assets" / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A `Look` as one PNG for papers and slides: the alignment, the mean weights below it, and the memory similarity.
+"""A `Look` as one PNG for papers and slides: the alignment, the mean weights below it, the memory similarity, and each head.
 
 Lengths are in points, 72 to the inch.
 """
@@ -34,6 +34,11 @@ _SHOWN = 0.08  # weights below this draw no curve, as on the page
 _INK, _SOFT, _CHIP, _LINE = "#1b1f24", "#5d6670", "#eef1f2", "#2c7893"
 _MARGIN, _CURVE, _ROW, _GAP = 30.0, 92.0, 24.0, 54.0
 _TOKEN, _TITLE = 11.0, 12.0  # sizes of type
+_TINY, _NAME, _BETWEEN = (
+    7.0,
+    46.0,
+    10.0,
+)  # the maps of the heads: the largest cell, a layer's name, what is left between
 _LONGEST = 110.0  # a label beside a map is cut at this width
 
 
@@ -94,13 +99,21 @@ class _Picture:
         self.second = self.target_label + map_side + _GAP if look.layers else 0.0
         widths = [360.0, self.second + self.source_label + map_side, *(row.width for row in self.rows)]
         tall = max(len(self.source), len(self.target) if look.layers else 0) * self.cell
-        self.width = 2 * _MARGIN + max(widths)
-        self.height = 2 * _MARGIN + self.aligned + 24 + self.source_label + tall + 34
+        self.head_map = self._head_map(max(widths))
+        self.heads = 72 + look.layers * (self.head_map[1] + _BETWEEN) if look.layers * look.heads > 1 else 0.0
+        self.width = 2 * _MARGIN + max(*widths, _NAME + look.heads * (self.head_map[0] + _BETWEEN))
+        self.height = 2 * _MARGIN + self.aligned + 24 + self.source_label + tall + 34 + self.heads
         figure.set_size_inches(self.width / 72, self.height / 72)
         self.dpi = min(_DPI, math.sqrt(_PIXELS / (self.width / 72 * self.height / 72)))
 
     def _clipped(self, tokens: Sequence[Shown]) -> list[str]:
         return [self.fonts.clip(token.label, self.small, _LONGEST) for token in tokens]
+
+    def _head_map(self, room: float) -> tuple[float, float]:
+        """How wide and how high a head's map is, if those of a layer are to fit into `room` and their cells can be seen."""
+        each = (room - _NAME) / max(1, self.look.heads) - _BETWEEN
+        cell = max(1.5, min(_TINY, each / len(self.source)))
+        return max(34.0, cell * len(self.source)), max(16.0, cell * len(self.target))
 
     def _rows(self) -> list[_Row]:
         every = [list(range(len(self.target)))]
@@ -131,6 +144,8 @@ class _Picture:
             high = max(0.1, math.ceil(float(mean.max()) * 10) / 10)
             place = (_MARGIN + self.target_label, floor)
             self._map("Mean weights", mean, (self.target, self.target_labels), place=place, span=(0.0, high))
+        if self.heads:
+            self._each_head(_MARGIN + self.heads - 28)
         apart = similarity[~np.eye(len(self.source), dtype=bool)]
         span = (float(apart.min()), float(apart.max())) if apart.size and np.ptp(apart) else (0.0, 1.0)
         place = (_MARGIN + self.second + self.source_label, floor)
@@ -142,10 +157,15 @@ class _Picture:
     def _text(self, axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
         axes.text(x, y, text, family=list(self.fonts.families), parse_math=False, va="center", **style)
 
-    def _alignment(self, mean: Floats, top: float) -> None:
+    def _sheet(self) -> Axes:
+        """All of the figure, in points, to write on."""
         axes = self._axes(0, 0, self.width, self.height)
         axes.set(xlim=(0, self.width), ylim=(0, self.height))
         axes.axis("off")
+        return axes
+
+    def _alignment(self, mean: Floats, top: float) -> None:
+        axes = self._sheet()
         self._text(axes, _MARGIN, top - 6, "Alignment", size=_TITLE, color=_INK, weight="bold")
         first = top - 36 - (22 if len(self.parts) > 1 else 0)
         heights = [first - level * (_CURVE + _ROW) for level in range(len(self.rows))]
@@ -222,6 +242,31 @@ class _Picture:
         for drawn in (axes, bar):
             for spine in drawn.spines.values():
                 spine.set_visible(False)
+
+    def _each_head(self, top: float) -> None:
+        """A small map of each head, a row for each layer, rows and columns as in the mean's, and one scale for all."""
+        from matplotlib.colors import ListedColormap
+
+        high = max(0.1, math.ceil(float(self.look.weights.max()) * 10) / 10)
+        (wide, tall), colours = self.head_map, ListedColormap(scale("light"))
+        sheet = self._sheet()
+        title = f"Weights of each head, from 0 to {high:.1f}"
+        self._text(sheet, _MARGIN, top - 6, title, size=_TITLE, color=_INK, weight="bold")
+        for h in range(self.look.heads):
+            x = _MARGIN + _NAME + h * (wide + _BETWEEN)
+            self._text(sheet, x + wide / 2, top - 32, f"head {h + 1}", size=8.0, color=_SOFT, ha="center")
+            for layer in range(self.look.layers):
+                y = top - 44 - layer * (tall + _BETWEEN) - tall
+                if h == 0:
+                    self._text(sheet, _MARGIN, y + tall / 2, f"layer {layer + 1}", size=8.0, color=_SOFT)
+                self._small_map(self.look.weights[layer, h], (x, y), colours, high)
+
+    def _small_map(self, table: Floats, place: tuple[float, float], colours: Any, high: float) -> None:
+        axes = self._axes(*place, *self.head_map)
+        axes.imshow(table, cmap=colours, vmin=0.0, vmax=high, aspect="auto", interpolation="nearest")
+        for s in np.flatnonzero(np.diff(self.look.segments)).tolist():
+            axes.axvline(s + 0.5, color="white", linewidth=1.5)
+        axes.axis("off")
 
     def _label(self, axes: Axes, rows: tuple[Sequence[Shown], Sequence[str]]) -> None:
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,11 +17,19 @@ _TINY = 1e-30  # the least probability: its logarithm is finite
 
 @dataclass(frozen=True)
 class Loss:
-    """What training minimises: `total`, a mean over `tokens`; `nll` is the plain negative log-likelihood, summed, in nats."""
+    """What training minimises.
+
+    Attributes:
+        total: a mean over `tokens`.
+        tokens: of the target.
+        nll: the plain negative log-likelihood, or the bound on it, summed, in nats.
+        parts: named parts of `nll`, summed in the same way, that are worth a line of their own.
+    """
 
     total: Tensor
     tokens: int
     nll: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

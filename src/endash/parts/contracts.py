@@ -18,6 +18,7 @@ from endash.parts.copyable import Copyable
 Gift = Literal["states", "summary", "layers", "latent"]
 Port = Literal["start", "prefix", "read"]
 Source = Literal["vectors", "tokens", "pixels", "samples"]
+Writes = Literal["in order", "at once"]
 
 
 class PartConfig(Config):
@@ -245,15 +246,26 @@ class DecoderState(ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Two ways through one set of parameters: all positions at once, or one at a time. It never sees a source token."""
+    """What writes the target through an open link. It never sees a source token.
+
+    Which of the two ways of writing is a decoder's is told by `writes`, and a class below has the calls of each.
+    """
 
     Config: ClassVar[type[PartConfig]]
+    needs: ClassVar[frozenset[Gift]] = frozenset()
     uses: ClassVar[frozenset[Port]]
+    writes: ClassVar[Writes]
 
     @classmethod
     @abstractmethod
     def shape(cls, config: Any) -> DecoderShape:
         """What a link must know of a decoder with these settings."""
+
+
+class InOrderDecoder(Decoder):
+    """A decoder of one token after the other: two ways through one set of parameters, all positions at once, or one at a time."""
+
+    writes = "in order"
 
     @abstractmethod
     def forward(self, inputs_BTD: Tensor, link: OpenLink) -> Tensor:
@@ -266,3 +278,20 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def step(self, inputs_BKD: Tensor, link: OpenLink, state: Any) -> tuple[Tensor, Any]:
         """Hidden states (B, K, D) after one more token in each beam, and the state that follows."""
+
+
+class AtOnceDecoder(Decoder):
+    """A decoder of all positions at once, some of which may be known: it is called again with more of them known, or others.
+
+    How many positions there are is told beforehand, from the memory's summary (`LengthHead`).
+    """
+
+    needs = frozenset({"summary"})
+    writes = "at once"
+
+    @abstractmethod
+    def forward(self, inputs_BTD: Tensor, mask_BT: Tensor, link: OpenLink) -> Tensor:
+        """Hidden states (B, T, D) of embedded tokens (B, T, D), of which `mask_BT` says what is real: each position sees all of them.
+
+        Where a token is not known, the embedding of `UNKNOWN` stands in its place.
+        """

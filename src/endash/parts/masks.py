@@ -3,13 +3,13 @@
 A mask of positions (B, N) says which are there, a mask of pairs (T, N) or (B, T, N) which of N positions each of T may read.
 They go together by `&` and `|`: ``mask_BN[:, None] & causal(N)``.
 
-Shapes: B batch, T target, S source, N positions that are read.
+Shapes: B batch, T target, P prefix, S source, N positions that are read.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 PADDING = 0  # the token id of padding
 
@@ -24,10 +24,11 @@ def causal(length: int, *, device: torch.device | None = None) -> Tensor:
     return torch.ones(length, length, dtype=torch.bool, device=device).tril_()
 
 
-def prefix(length: int, after: int, *, device: torch.device | None = None) -> Tensor:
-    """(N, N) with N = length + after: the first `length` positions see each other, those after them see these too and are causal."""
-    first = torch.arange(length + after, device=device) < length
-    return causal(length + after, device=device) | first
+def prefix(mask_BP: Tensor, after_BTT: Tensor) -> Tensor:
+    """(B, P + T, P + T): the positions of a prefix see each other, those after them see these too, and of each other what `after_BTT` lets them."""
+    (P, T), to_prefix_B1P = (mask_BP.shape[1], after_BTT.shape[1]), mask_BP[:, None]
+    first_BPN = nn.functional.pad(to_prefix_B1P.expand(-1, P, -1), (0, T))
+    return torch.cat([first_BPN, torch.cat([to_prefix_B1P.expand(-1, T, -1), after_BTT], 2)], 1)
 
 
 def score_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from endash.errors import TrainingError
-from endash.files import mend, remove, whole_folder
+from endash.files import mend, remove, save_tensors, whole_folder
 from endash.training.position import Position
 
 _PARAMETERS, _OPTIMIZER, _RANDOM = "parameters.safetensors", "optimizer.safetensors", "random.safetensors"
@@ -58,7 +57,7 @@ class Checkpoints:
                 _write_json(folder / _POSITION, position.to_dict())
                 files = {file.name: _seal(file) for file in sorted(folder.iterdir())}
                 _write_json(folder / _MANIFEST, {"threads": torch.get_num_threads(), "files": files})
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             raise TrainingError(
                 f"the checkpoint of step {position.step} cannot be written to {path}: {_reason(error)}. "
                 f"{self._held()} Free some space or mend the folder, then go on with --resume"
@@ -186,7 +185,7 @@ def _set_random_states(states: dict[str, Tensor]) -> None:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+    save_tensors({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -119,10 +119,12 @@ class Training:
         self.optimizer.zero_grad()
         for rows in group:
             with self.machine.autocast():
-                loss = self.network.loss(self._batch(rows), label_smoothing=self.config.label_smoothing)  # type: ignore[operator]
+                loss = self.network.loss(  # type: ignore[operator]
+                    self._batch(rows), label_smoothing=self.config.label_smoothing, progress=self._fraction()
+                )
             self._check(float(loss.total.detach()), "loss", [rows], rate)
             (loss.total * (loss.tokens / targets)).backward()
-            self.position.window.nll += float(loss.nll)
+            self.position.window.add(loss)
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
         self._check(norm, "gradient norm", group, rate)
         self.optimizer.step()
@@ -138,6 +140,7 @@ class Training:
     def _advance(self, group: list[Rows], seconds: float) -> None:
         position, window = self.position, self.position.window
         size = sum((size_of(self.examples.lengths[rows]) for rows in group), start=Size())
+        window.examples += sum(map(len, group))
         window.targets += sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
         window.tokens += size.real
         window.padded += size.padded
@@ -157,6 +160,7 @@ class Training:
         self.progress.step(Standing(position.step, position.epoch, self._fraction(), loss, rate, speed), log=due)
         if due:
             figures = {"epoch": position.epoch, "loss": loss, "learning_rate": rate, "gradient_norm": norm}
+            figures |= {name: value / window.examples for name, value in window.parts.items()}
             size = Size(window.tokens, window.padded)
             figures |= {"tokens_per_second": speed, "padding": size.padding, "seconds": position.seconds}
             self._journal.write("train", position.step, figures)

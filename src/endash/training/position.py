@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from endash.objectives.cross_entropy import Loss
 
 MetricName = Literal["bleu", "chrf", "loss"]
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What the valid part said after `step` steps: nats per target token, and BLEU or chrF if that is the metric."""
+    """What the valid part said after `step` steps: nats per target token, and BLEU or chrF if that is the metric.
+
+    Of a variational model `loss` is the bound, and `kl` that part of it, in nats per sentence.
+    """
 
     step: int
     epoch: int
     loss: float
     bleu: float | None = None
     chrf: float | None = None
+    kl: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
         """The figures by name."""
-        named = {"loss": self.loss, "bleu": self.bleu, "chrf": self.chrf}
+        named = {"loss": self.loss, "bleu": self.bleu, "chrf": self.chrf, "kl": self.kl}
         return {name: value for name, value in named.items() if value is not None}
 
     def value(self, metric: MetricName) -> float:
@@ -32,13 +39,24 @@ class Validation:
 
 @dataclass
 class Window:
-    """Sums since the last line of the log: of tokens, and of the negative log-likelihood of the target, in nats."""
+    """Sums since the last line of the log: of tokens, and of the negative log-likelihood of the target, in nats.
+
+    `parts` are the named parts of the latter, of so many `examples`.
+    """
 
     nll: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
+    examples: int = 0
     targets: int = 0
     tokens: int = 0
     padded: int = 0
     seconds: float = 0.0
+
+    def add(self, loss: Loss) -> None:
+        """Count the loss of a batch in."""
+        self.nll += loss.nll
+        for name, value in loss.parts.items():
+            self.parts[name] = self.parts.get(name, 0.0) + value
 
 
 @dataclass

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from endash.corpora import Corpus, Part, Record
 from endash.encoders.pretrained import PretrainedConfig
@@ -177,11 +178,20 @@ def _summary(examples: Examples) -> str:
     return "\n".join([about["report"], *left_out, *limit, f"  {len(examples):,} examples"])
 
 
+def _unplaced(settings: Any) -> Any:
+    """A corpus's settings without the folders of its files, which move with a project."""
+    if isinstance(settings, dict):
+        return {key: _unplaced(value) for key, value in settings.items()}
+    if isinstance(settings, list):
+        return [_unplaced(value) for value in settings]
+    return os.path.basename(settings) if isinstance(settings, str) and os.path.isabs(settings) else settings
+
+
 def _fingerprint(recipe: Recipe, codec: Codec) -> str:
     """Changes with all that stored examples depend on in the recipe, and with the vocabularies."""
     made_from = {
         "format": _FORMAT,
-        "corpus": recipe.corpus.model_dump(mode="json"),
+        "corpus": _unplaced(recipe.corpus.model_dump(mode="json")),
         "retrieval": recipe.retrieval.model_dump(mode="json") if recipe.retrieval else None,
         "max_length": recipe.text.max_length,
         "codec": codec.fingerprint(),

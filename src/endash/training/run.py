@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from endash.errors import ModelError, TrainingError
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
@@ -18,7 +20,7 @@ from endash.training.examples import Example
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training
-from endash.training.machine import keep_freed_memory, machine_for
+from endash.training.machine import Machine, keep_freed_memory, machine_for
 from endash.training.preparation import Prepared, prepare
 from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
@@ -54,37 +56,65 @@ def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, 
     """Train the model that `recipe` describes, in the folder `out`; with `resume`, go on with the run in it.
 
     Raises:
-        TrainingError: the folder is not free or not this recipe's, the loss is not finite, a checkpoint cannot be written.
+        TrainingError: the folder is not free or not this recipe's, the loss is not finite, the folder cannot be written.
         CorpusError, TextError: the corpus is not as the recipe says.
         Interrupted: Ctrl-C or SIGTERM came, and a checkpoint was saved.
     """
     machine = machine_for(recipe.training)
     keep_freed_memory()
-    with run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
-        prepared = prepare(recipe, folder, say=shown.say)
-        shown.say(f"training on {machine}")
-        if machine.warning:
-            shown.warn(machine.warning)
-        torch.manual_seed(recipe.seed)
-        model = Model.build(recipe, prepared.codec, pairs=prepared.pairs)
-        validator = Validator(model, prepared.valid, recipe.training, machine)
-        training = Training(
-            model.network,
-            prepared.train,
-            recipe.training,
-            seed=recipe.seed,
-            folder=folder,
-            machine=machine,
-            surroundings=Surroundings(validator, lambda: model.save(folder / BEST), _reader(prepared)),
-            progress=shown,
-        )
-        training.restore()
-        with Stop() as stop, Journal(folder, step=training.position.step) as journal:
-            ended_by = training.run(stop, journal)
-            run = _finish(training, lambda: validator(stop), ended_by, journal)
-            model.save(run.model, notes=_notes(run))
-        shown.say(f"ended by {ended_by}: {', '.join(_notes(run))}")
-        return run
+    with _told(Path(out)), run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
+        try:
+            return _train(recipe, folder, machine, shown)
+        except Interrupted:
+            raise
+        except KeyboardInterrupt:  # before the loop, which stops in an order of its own
+            raise Interrupted(
+                f"stopped while the run in {out} was made ready; what is ready is kept. To go on, give the same command "
+                "with --resume"
+            ) from None
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    """Turns a full disk, and all else that keeps the run in `out` from being written, into a TrainingError."""
+    try:
+        yield
+    except (OSError, ModelError) as error:
+        reason = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(reason, BrokenPipeError) or not isinstance(reason, OSError):  # a pipe is the progress's reader
+            raise
+        raise TrainingError(
+            f"the run in {out} cannot be written: {reason.strerror or reason}. Its checkpoints stay as they are: free "
+            "some space or mend the folder, then give the same command with --resume"
+        ) from error
+
+
+def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
+    """The run in its folder, from the corpus to the model."""
+    prepared = prepare(recipe, folder, say=shown.say)
+    shown.say(f"training on {machine}")
+    if machine.warning:
+        shown.warn(machine.warning)
+    torch.manual_seed(recipe.seed)
+    model = Model.build(recipe, prepared.codec, pairs=prepared.pairs)
+    validator = Validator(model, prepared.valid, recipe.training, machine)
+    training = Training(
+        model.network,
+        prepared.train,
+        recipe.training,
+        seed=recipe.seed,
+        folder=folder,
+        machine=machine,
+        surroundings=Surroundings(validator, lambda: model.save(folder / BEST), _reader(prepared)),
+        progress=shown,
+    )
+    training.restore()
+    with Stop() as stop, Journal(folder, step=training.position.step, warn=shown.warn) as journal:
+        ended_by = training.run(stop, journal)
+        run = _finish(training, lambda: validator(stop), ended_by, journal)
+        model.save(run.model, notes=_notes(run))
+    shown.say(f"ended by {ended_by}: {', '.join(_notes(run))}")
+    return run
 
 
 def _finish(

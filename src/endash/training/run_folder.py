@@ -8,6 +8,8 @@ examples/       the tokenised corpus        model/          the best model so fa
 
 from __future__ import annotations
 
+import filecmp
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +74,11 @@ def _check_same(recipe: Recipe, out: Path) -> None:
         raise TrainingError(f"--resume: {out / _RECIPE} cannot be read ({error}): bring it back from a copy") from error
     now = _flat(tomllib.loads(recipe.to_toml()))
     free = {f"training.{name}" for name in FREE_ON_RESUME}
-    changed = sorted(key for key in former.keys() | now.keys() if former.get(key) != now.get(key) and key not in free)
+    changed = sorted(
+        key
+        for key in (former.keys() | now.keys()) - free
+        if former.get(key) != now.get(key) and not _moved(former.get(key), now.get(key))
+    )
     if changed:
         lines = [f"  {key}: {former.get(key, 'not set')} in the run, {now.get(key, 'not set')} now" for key in changed]
         raise TrainingError(
@@ -81,11 +87,24 @@ def _check_same(recipe: Recipe, out: Path) -> None:
         )
 
 
+def _moved(former: object, now: object) -> bool:
+    """True if two paths of a corpus lead to one file: that of the run is gone, or the other holds the same."""
+    if not (isinstance(former, str) and isinstance(now, str) and os.path.isabs(former) and os.path.isabs(now)):
+        return False
+    if os.path.basename(former) != os.path.basename(now):
+        return False
+    if not os.path.exists(former):
+        return True
+    return os.path.isfile(former) and os.path.isfile(now) and filecmp.cmp(former, now, shallow=False)
+
+
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            flat |= _flat({str(number): item for number, item in enumerate(value)}, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
-from endash.corpora.scripts import scripts_of, share_in
+from endash.corpora.scripts import is_chinese
 from endash.evaluation.metrics import bleu, chrf
 from endash.model import Model
 from endash.network import Batch
@@ -15,6 +13,7 @@ from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.interruption import Stop
 from endash.training.machine import Machine
+from endash.training.position import Window
 
 _SENTENCES = 256  # translated between two looks at whether to stop
 
@@ -27,13 +26,15 @@ class Validator:
         pairs: list[tuple[str, str]] = valid.about["pairs"]
         self.sources = [source for source, _ in pairs]
         self.references = [target for _, target in pairs]
-        self.tokenize = "zh" if _is_chinese(self.references) else None
+        self.tokenize = "zh" if is_chinese(self.references) else None
 
     @torch.no_grad()
     def __call__(self, stop: Stop) -> dict[str, float] | None:
         """The figures; None if `stop` was requested before they were complete."""
         self.model.network.eval()
-        figures = {"loss": self._loss()}
+        with torch.random.fork_rng():  # a latent vector that is drawn leaves training's own draws as they are
+            torch.manual_seed(0)
+            figures = self._losses()
         if self.config.metric == "loss":
             return figures
         hypotheses = self._translations(stop)
@@ -43,29 +44,26 @@ class Validator:
             return figures | {"bleu": bleu(hypotheses, self.references, tokenize=self.tokenize).value}
         return figures | {"chrf": chrf(hypotheses, self.references).value}
 
-    def _loss(self) -> float:
-        nll = 0.0
-        tokens = 0
+    def _losses(self) -> dict[str, float]:
+        """The loss in nats per target token, its named parts in nats per example."""
+        sums = Window()
         for rows in epoch_batches(self.valid.lengths, batch_tokens=self.config.batch_tokens, seed=0, epoch=0):
             fields = [torch.from_numpy(field).to(self.machine.device) for field in self.valid.padded(rows)]
             with self.machine.autocast():
                 loss = self.model.network.loss(Batch(fields[0], fields[1], tuple(fields[2:])), label_smoothing=0.0)
-            nll += float(loss.nll)
-            tokens += loss.tokens
-        return nll / tokens
+            sums.add(loss)
+            sums.targets += loss.tokens
+        examples = len(self.valid)
+        return {"loss": sums.nll / sums.targets, **{name: value / examples for name, value in sums.parts.items()}}
 
     def _translations(self, stop: Stop) -> list[str] | None:
-        """The sources by greedy search, in their order."""
+        """The sources by the quickest search, in their order."""
+        quick = self.model.recipe.decoding.quick()
         found: list[str] = []
         for first in range(0, len(self.sources), _SENTENCES):
             if stop.requested:
                 return None
             chunk = self.sources[first : first + _SENTENCES]
             with self.machine.autocast():
-                found += [best[0].text for best in self.model.translate(chunk, search="beam", beam=1, n_best=1)]
+                found += [best[0].text for best in self.model.translate(chunk, **quick)]
         return found
-
-
-def _is_chinese(texts: Sequence[str]) -> bool:
-    """True if most letters are Han: such text has no spaces for BLEU to count words by."""
-    return (share_in(" ".join(texts[:1000]), scripts_of("zh")) or 0.0) > 0.5

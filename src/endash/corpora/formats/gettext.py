@@ -12,8 +12,10 @@ from endash.config import Config
 from endash.corpora.files import read_bytes, surrogate_in
 from endash.corpora.readers import Job, Reader, readers
 from endash.corpora.record import BadLine, Record, excerpt
+from endash.corpora.scripts import known_language
 from endash.errors import CorpusError
 
+_WIDTH = 80  # gettext breaks longer lines
 _CHARSET = re.compile(rb'"?Content-Type:[^"\n]*charset=([A-Za-z0-9_.:-]+)')
 
 
@@ -44,6 +46,10 @@ class Po(Reader):
         for entry in parse_po(path, read_bytes(path)):
             yield from entry_pairs(entry, f"{path}:{entry.linenum}")
 
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_po(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
+
     def jobs(self) -> Iterator[Job]:
         """Each entry without a translation; then the file, for it is written whole."""
         path = self.config.path
@@ -55,10 +61,10 @@ class Po(Reader):
         forms = _plural_forms(catalogue)
         for entry in catalogue:
             if not entry.obsolete:
-                yield Job(*_blanks(entry, forms))
+                yield Job(*_blanks(entry, forms), f"{path}:{entry.linenum}")
         if "Content-Type" in catalogue.metadata:  # what is written is UTF-8, whatever was read
             catalogue.metadata["Content-Type"] = "text/plain; charset=UTF-8"
-        yield Job((), lambda _: str(catalogue).rstrip("\n") + "\n")
+        yield Job((), lambda _: _written(catalogue, like=text))
 
 
 @readers.register
@@ -73,6 +79,10 @@ class Mo(Reader):
         path = self.config.path
         for number, entry in enumerate(parse_mo(path, read_bytes(path)), start=1):
             yield from entry_pairs(entry, f"{path}#{number}")
+
+    def target_language(self) -> str | None:
+        """That of the header."""
+        return known_language(parse_mo(self.config.path, read_bytes(self.config.path)).metadata.get("Language"))
 
 
 def parse_po(path: str, raw: bytes) -> Any:
@@ -152,6 +162,16 @@ def _wrong_byte(surrogate: str) -> str:
     return f"byte 0x{surrogate[-2:]} does not belong to the file's encoding"
 
 
+def _written(catalogue: Any, *, like: str) -> str:
+    """A catalogue as text: line ends, the header's order, and whether long lines are broken, as in the text it was read from."""
+    catalogue.ordered_metadata = lambda: list(catalogue.metadata.items())
+    if any(len(line) > _WIDTH and line.startswith(('"', "msg")) for line in like.splitlines()):
+        catalogue.wrapwidth = 0  # as by msgcat --no-wrap
+    text = str(catalogue).rstrip("\n") + "\n"
+    text = text if catalogue.header else text.removeprefix("#\n")  # polib's own
+    return text.replace("\n", "\r\n") if "\r\n" in like else text
+
+
 def _plural_forms(catalogue: Any) -> int:
     found = re.search(r"nplurals\s*=\s*(\d+)", catalogue.metadata.get("Plural-Forms", ""))
     return int(found.group(1)) if found else 2
@@ -164,7 +184,7 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
         def write(translations: list[str]) -> str:
             if translations:
-                entry.msgstr = translations[0]
+                entry.msgstr = _framed(translations[0], entry.msgid)
             return ""
 
         return texts, write, 1 - len(texts)
@@ -175,7 +195,17 @@ def _blanks(entry: Any, forms: int) -> tuple[tuple[str, ...], Any, int]:
 
     def write_plural(translations: list[str]) -> str:
         for number in missing:
-            entry.msgstr_plural[number] = translations[0] if singular and number == 0 else translations[-1]
+            text = translations[0] if singular and number == 0 else translations[-1]
+            entry.msgstr_plural[number] = _framed(text, entry.msgid)
         return ""
 
     return texts, write_plural, len(numbers) - len(missing)
+
+
+def _framed(text: str, msgid: str) -> str:
+    """`text` between the line breaks that `msgid` begins and ends with: msgfmt refuses one side without the other."""
+    inner = msgid.strip("\n")
+    if not inner:
+        return msgid
+    begin, end = msgid.split(inner)
+    return begin + text.strip("\n") + end

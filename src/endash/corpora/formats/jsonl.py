@@ -48,13 +48,17 @@ class Jsonl(Reader):
             found = self.object_of(line, (self.config.source,))
             if isinstance(found, BadLine):
                 raise CorpusError(f"{found}: mend the line, nothing was written")
-            yield verbatim("\n") if found is None else self._job(found)
+            if found is None:
+                yield verbatim("\n")
+            else:
+                assert isinstance(line, Line)
+                yield self._job(found, f"{self.config.path}:{line.number}")
 
-    def _job(self, found: dict[str, Any]) -> Job:
+    def _job(self, found: dict[str, Any], where: str) -> Job:
         def write(translations: list[str]) -> str:
             return json.dumps(found | {self.config.target: translations[0]}, ensure_ascii=False) + "\n"
 
-        return Job((found[self.config.source],), write)
+        return Job((found[self.config.source],), write, where=where)
 
     def object_of(self, line: Line | BadLine, fields: tuple[str, ...] = ()) -> dict[str, Any] | BadLine | None:
         """The object of a line, with a text in each of `fields`; None when the line is blank."""

@@ -58,8 +58,11 @@ class Lines(Reader):
         for line in read_lines(self.config.source):
             if isinstance(line, BadLine):
                 raise CorpusError(f"{line}: mend the line, nothing was written")
-            yield self._job(line)
+            yield self._job(line, f"{self.config.source}:{line.number}")
 
     @staticmethod
-    def _job(line: Line) -> Job:
-        return Job((line.text,), lambda translations: _BREAKS.sub(" ", translations[0]) + (line.end or "\n"))
+    def _job(line: Line, where: str) -> Job:
+        def write(translations: list[str]) -> str:
+            return _BREAKS.sub(" ", translations[0]) + (line.end or "\n")
+
+        return Job((line.text,), write, where=where)

@@ -10,6 +10,7 @@ from pydantic import Field
 from endash.config import Config
 from endash.corpora.readers import Job, Reader, readers
 from endash.corpora.record import BadLine, Record
+from endash.corpora.scripts import known_language
 from endash.corpora.segments import fill, flatten, local
 from endash.corpora.xml import LANG, drop, parse, rewrite, same_language
 from endash.errors import CorpusError, nearest
@@ -54,6 +55,14 @@ class Tmx(Reader):
             raise CorpusError(
                 f"{self.config.path}: no unit holds both {asked}: {nearest(self.config.target or '', self._seen)}"
             )
+
+    def target_language(self) -> str | None:
+        """That asked for, or the other one of the file's two."""
+        if self.config.target is not None:
+            return super().target_language()
+        next(self.read(), None)
+        others = [language for language in sorted(self._seen) if not same_language(language, self._default or "")]
+        return known_language(others[0]) if others else None
 
     def jobs(self) -> Iterator[Job]:
         """Each unit with its target variant (``tuv``) replaced or added."""

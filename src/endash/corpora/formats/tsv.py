@@ -71,16 +71,17 @@ class Tsv(Reader):
             if row is None:
                 yield verbatim("\n")
             else:
-                yield self._job(row, source, target)
+                assert isinstance(line, Line)
+                yield self._job(row, source, target, f"{self.config.path}:{line.number}")
 
     @staticmethod
-    def _job(row: list[str], source: int, target: int) -> Job:
+    def _job(row: list[str], source: int, target: int, where: str) -> Job:
         def write(translations: list[str]) -> str:
             cells = row + [""] * (target + 1 - len(row))
             cells[target] = _BREAKS.sub(" ", translations[0])
             return "\t".join(cells) + "\n"
 
-        return Job((row[source],), write)
+        return Job((row[source],), write, where=where)
 
     def _header(self, lines: Iterator[Line | BadLine]) -> list[str] | None:
         if not self.config.header:
@@ -97,7 +98,8 @@ class Tsv(Reader):
             return column
         assert names is not None
         if column not in names:
-            raise column_error(f"{self.config.path}:1", column, names)
+            problem = column_error(f"{self.config.path}:1", column, names)
+            raise CorpusError(f"{problem}; if line 1 is a row already: header = false and numbers, or FILE.tsv:0,1")
         return names.index(column)
 
     def _target(self, names: list[str] | None) -> int:

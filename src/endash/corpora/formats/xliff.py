@@ -10,6 +10,7 @@ from pydantic import Field
 from endash.config import Config
 from endash.corpora.readers import Job, Reader, readers
 from endash.corpora.record import BadLine, Record
+from endash.corpora.scripts import known_language
 from endash.corpora.segments import Segment, fill, flatten, local
 from endash.corpora.xml import drop, parse, rewrite, same_language
 from endash.errors import CorpusError
@@ -56,6 +57,13 @@ class Xliff(Reader):
                 f"{self.config.path} holds {', '.join(sorted(set(seen)))}, and not "
                 f"{self.config.source or 'any'} → {self.config.target or 'any'}: ask for what it holds"
             )
+
+    def target_language(self) -> str | None:
+        """That asked for, or of the first file element."""
+        if self.config.target is not None:
+            return super().target_language()
+        events = parse(self.config.path, root="xliff", tags=("file",))
+        return next((known_language(_languages(element)[1]) for _, element in events), None)
 
     def _records(self, unit: Any) -> Iterator[Record | BadLine]:
         where = f"{self.config.path}:{unit.sourceline}"

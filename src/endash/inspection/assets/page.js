@@ -101,6 +101,14 @@ function copies() {
   map.show((t, s) => look.copied[t * S + s] / look.scale, 0, 1);
 }
 
+function masks() {
+  if (!look.sourceSight) return byId("masks").remove();
+  for (const [id, on, seen, of] of [["source-sight-map", sides.source, look.sourceSight, "source"], ["target-sight-map", sides.target, look.targetSight, "target"]]) {
+    const map = new HeatMap(byId(id), { rows: on, columns: on, tell: "sees", name: `Mask of the ${of}: positions down, the tokens they see across` });
+    map.show((row, column) => seen[row * on.labels.length + column] / look.scale, 0, 1);
+  }
+}
+
 function certainty() {
   const tokens = make("div", { class: "tokens", dir: "auto" });
   look.targetTokens.forEach((token, t) => {
@@ -146,6 +154,7 @@ if (look.layers) {
   byId("facts").after(make("p", { class: "note" }, `A link of kind ${look.link} has no weights: the decoder reads the memory once, as a whole.`));
 }
 copies();
+masks();
 certainty();
 similarity();
 printing();

@@ -1,0 +1,198 @@
+"""A variational model beside a language model with the same decoder: what the latent vector is worth.
+
+    endash train recipes/multi30k-en-vae.toml --out runs/vae
+    python benchmarks/variational.py runs/vae --lm runs/vae-lm --test test_2016_flickr.tsv.gz
+
+The language model is trained first, unless its folder holds it already: the recipe of the variational one, with an encoder that
+reads nothing. See docs/latent.md for what the figures mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import workers
+from torch import Tensor
+
+from endash import Memory, Model, Recipe, train
+from endash.encoders import encoders
+from endash.encoders.variational import draw
+from endash.evaluation.metrics import bleu
+from endash.latent import posterior
+from endash.memory import Latent
+from endash.objectives.elbo import kl_divergence
+from endash.parts.contracts import Encoder, PartConfig
+
+ACTIVE = 0.01  # Burda et al. 2016, section 5.2
+BATCH = 100  # sentences measured at once
+
+
+class NothingConfig(PartConfig):
+    """Settings of the encoder `nothing`."""
+
+    kind: Literal["nothing"] = "nothing"
+    width: int = 1
+
+
+@encoders.register
+class Nothing(Encoder):
+    """A memory without a real position: every decoder starts from zeros, and is a language model of its targets."""
+
+    Config = NothingConfig
+    gives = frozenset({"states", "summary"})
+
+    def __init__(self, config: NothingConfig) -> None:
+        super().__init__()
+
+    def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
+        states = vectors_BSD[:, :, :1] * 0
+        return Memory(states, torch.zeros_like(mask_BS), summary=states[:, 0])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of a test set; nats are means over its sentences. `weighted` is the bound with many draws, nearer to the likelihood."""
+
+    parameters: int
+    nll: float
+    words: float
+    kl: float | None = None
+    weighted: float | None = None
+    active: int | None = None
+    width: int | None = None
+    bleu: float | None = None
+
+
+def main() -> None:
+    """Measure, and print Markdown."""
+    options = parser().parse_args()
+    model = Model.load(options.vae)
+    lm = language_model(model.recipe, Path(options.lm))
+    texts, _ = workers.pairs(options.test, options.column, options.column)
+    texts = texts[: options.sentences]
+    about = workers.machine()
+    torch.manual_seed(0)
+    both = {"variational": of_variational(model, texts, options.draws), "language model": of_language_model(lm, texts)}
+    print("\n".join([*workers.head(about), "", *report(both, options.draws), "", *examples(model, texts)]))
+    if options.json:
+        figures = {name: asdict(one) for name, one in both.items()}
+        Path(options.json).write_text(json.dumps({"machine": about, **figures}, indent=1))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("vae", metavar="RUN", help="the variational model's run")
+    made.add_argument("--lm", required=True, metavar="FOLDER", help="the language model's run, begun or gone on with")
+    made.add_argument("--test", required=True, help="texts, such as a TSV file with the column en")
+    made.add_argument("--column", default="en", help="their column (en)")
+    made.add_argument("--sentences", type=int, default=1000, help="how many are measured, from the first (1000)")
+    made.add_argument("--draws", type=int, default=50, help="draws of the importance-weighted bound (50)")
+    made.add_argument("--json", help="also write the figures to this file")
+    return made
+
+
+def language_model(recipe: Recipe, folder: Path) -> Model:
+    """The same decoder without a source: trained on the same tokens, in the same order."""
+    changes = [f"name={recipe.name}-lm", 'encoder={kind="nothing"}', 'link={kind="state"}']
+    changes += ["head.tie=target"] if recipe.head.tie == "all" else []  # the same matrix: sources have none of use
+    return Model.load(train(recipe.changed(changes), folder, resume=folder.exists()).model)
+
+
+def of_language_model(model: Model, texts: list[str]) -> Figures:
+    return Figures(parameters(model), -sum(model.score(texts, texts)) / len(texts), words(texts))
+
+
+@torch.no_grad()
+def of_variational(model: Model, texts: list[str], draws: int) -> Figures:
+    """The bound with one draw a sentence, that with `draws`, and how much of the latent vector is in use."""
+    kl_nats, nll, weighted = 0.0, 0.0, 0.0
+    for first in range(0, len(texts), BATCH):
+        some = texts[first : first + BATCH]
+        memory, target = model.encode(some), padded(model, some)
+        assert memory.latent is not None
+        kl_nats += float(kl_divergence(memory.latent).sum())
+        drawn = [draw(memory) for _ in range(draws)]
+        likelihood_NB = torch.stack([model.network.score(one, target).sum(1) for one in drawn])
+        ratio_NB = torch.stack([log_ratio(one.latent) for one in drawn if one.latent is not None])
+        nll -= float(likelihood_NB.mean(0).sum())
+        weighted -= float(((likelihood_NB + ratio_NB).double().logsumexp(0) - math.log(draws)).sum())
+    count, latent = len(texts), posterior(model, texts)
+    return Figures(
+        parameters(model),
+        (nll + kl_nats) / count,
+        words(texts),
+        kl=kl_nats / count,
+        weighted=weighted / count,
+        active=int((latent.mean.var(0) > ACTIVE).sum()),
+        width=latent.mean.shape[1],
+        bleu=bleu(model.decode(model.encode(texts)), texts).value,
+    )
+
+
+def log_ratio(latent: Latent) -> Tensor:
+    """(B,): log p(z) - log q(z | x) of the sample."""
+    z_BZ, deviation_BZ = latent.sample, (0.5 * latent.log_variance).exp()
+    prior = torch.distributions.Normal(torch.zeros_like(z_BZ), torch.ones_like(z_BZ))
+    return (prior.log_prob(z_BZ) - torch.distributions.Normal(latent.mean, deviation_BZ).log_prob(z_BZ)).sum(1)
+
+
+def padded(model: Model, texts: list[str]) -> Tensor:
+    """(B, T) token ids of targets."""
+    tokens = [torch.tensor(row) for row in model.codec.encode_targets(texts, [()] * len(texts))]
+    return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True).to(model.device)
+
+
+def parameters(model: Model) -> int:
+    return sum(one.numel() for one in model.network.parameters())
+
+
+def words(texts: list[str]) -> float:
+    """Words a sentence, between white space; the end of the sentence is none."""
+    return sum(len(text.split()) for text in texts) / len(texts)
+
+
+def report(both: dict[str, Figures], draws: int) -> list[str]:
+    """The table."""
+    rows = []
+    for name, one in both.items():
+        rows.append(
+            [
+                name,
+                f"{one.parameters / 1e6:.2f} M",
+                f"{one.nll:.2f}",
+                f"{one.nll / one.words:.3f}",
+                shown(one.weighted, 2),
+                shown(one.weighted and one.weighted / one.words, 3),
+                shown(one.kl, 2),
+                "–" if one.active is None else f"{one.active} of {one.width}",
+                shown(one.bleu, 1),
+            ]
+        )
+    header = (
+        *("", "parameters", "NLL bound a sentence", "a word", f"with {draws} draws", "a word"),
+        *("KL, nats", "active units", "reconstruction BLEU"),
+    )
+    return workers.table(header, rows)
+
+
+def examples(model: Model, texts: list[str]) -> list[str]:
+    """What the model draws, writes again, and puts between two sentences."""
+    again: Any = model.decode(model.encode(texts[:5]))
+    pairs = [line for text, copy in zip(texts, again, strict=False) for line in (f"- {text}", f"  - {copy}")]
+    between = [f"- {text}" for text in model.interpolate(texts[0], texts[3], steps=7)]
+    return ["Samples:", "", *(f"- {text}" for text in model.sample(8, seed=1)), "", "Written again:", "", *pairs, "", "Between:", "", *between]  # fmt: skip
+
+
+def shown(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Texts from latent vectors, by a tiny model with random parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from endash import latent
+from endash.errors import ModelError, TextError
+from endash.model import Model
+from endash.recipe import Recipe
+from endash.text import Codec
+
+TEXTS = [f"The {noun} is {state}." for noun in ("door", "light", "lock", "fan") for state in ("on", "off", "open")]
+RECIPE = """
+name = "tiny"
+corpus = { train = { kind = "tsv", path = "pairs.tsv" } }
+text = { size = 340, placeholders = false, max_length = 24 }
+encoder = { kind = "variational", width = 4, encoder = { kind = "gru", width = 16, layers = 1 } }
+link = { kind = "latent" }
+decoder = { kind = "gru", width = 16, layers = 1 }
+decoding = { beam = 2, max_ratio = 1.0, max_extra = 2 }
+"""
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec.train(lambda: ((text, text) for text in TEXTS), Recipe.parse(RECIPE).text)
+
+
+def build(codec: Codec, *overrides: str) -> Model:
+    torch.manual_seed(0)
+    model = Model.build(Recipe.parse(RECIPE, overrides), codec)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.mul_(3)  # a vector then changes what is written
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(codec: Codec) -> Model:
+    return build(codec)
+
+
+def test_a_sample_depends_on_its_seed_and_number(model: Model) -> None:
+    some = model.sample(6, seed=1)
+    assert len(set(some)) > 1
+    assert model.sample(6, seed=1) == some
+    assert model.sample(3, seed=1) == some[:3]
+    assert model.sample(6, seed=2) != some
+    assert model.sample(0, seed=1) == []
+
+
+def test_the_vectors_are_those_of_the_prior(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[torch.Tensor] = []
+    monkeypatch.setattr(latent, "write", lambda _, z: drawn.append(z))
+    model.sample(5000, seed=1)
+    # 20,000 numbers: 5 standard errors of their mean and deviation
+    assert drawn[0].shape == (5000, 4)
+    assert drawn[0].mean().item() == pytest.approx(0, abs=0.035)
+    assert drawn[0].std().item() == pytest.approx(1, abs=0.025)
+
+
+def test_a_sample_may_be_as_long_as_the_model_s_texts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    search = model.search
+
+    def watched(memory: Any, config: Any) -> Any:
+        limits.append(config.max_length(0))
+        return search(memory, config)
+
+    monkeypatch.setattr(model, "search", watched)
+    model.sample(1, seed=1)
+    model.sample(1, seed=1, max_extra=3)
+    assert limits == [24, 3]
+
+
+def test_a_way_begins_and_ends_with_what_the_model_makes_of_the_texts(model: Model) -> None:
+    first, last = TEXTS[0], TEXTS[-1]
+    longest = {"max_ratio": 0.0, "max_extra": 14}
+    ends = model([first, last], **longest)
+    assert ends[0] != ends[1]
+    way = model.interpolate(first, last, steps=5, **longest)
+    assert (way[0], way[-1], len(way)) == (*ends, 5)
+
+
+def test_the_way_is_a_straight_line(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[torch.Tensor] = []
+    monkeypatch.setattr(latent, "write", lambda _, z: written.append(z))
+    model.interpolate(TEXTS[0], TEXTS[1], steps=3)
+    ends = latent.means(model, TEXTS[:2])
+    torch.testing.assert_close(written[0], torch.stack([ends[0], ends.mean(0), ends[1]]))
+
+
+def test_what_cannot_be_is_refused(model: Model, codec: Codec) -> None:
+    with pytest.raises(ModelError, match="steps = 1: from one text to another it takes at least 2"):
+        model.interpolate("on", "off", steps=1)
+    with pytest.raises(TextError, match="text 2 is blank and has no place in the latent space"):
+        model.interpolate("on", " ", steps=3)
+    plain = build(codec, 'encoder={kind="gru",width=16,layers=1}', "link.kind=state")
+    for call in (lambda: plain.sample(1, seed=1), lambda: plain.interpolate("on", "off", steps=2)):
+        with pytest.raises(ModelError, match=r"encoder\.kind = 'gru' has no latent vector .*'variational'"):
+            call()
