@@ -27,7 +27,9 @@ def why_not(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | Non
 def matrix() -> dict[tuple[str, str, str], str | None]:
     """For each encoder, decoder and link, with their default settings, why the three do not fit; None where they do."""
     return {
-        (encoder, decoder, link): _reason(encoders.config(encoder)(), links.config(link)(), decoders.config(decoder)())  # type: ignore[arg-type]
+        (encoder, decoder, link): _reason(
+            encoders[encoder].Config.usual(), links.config(link)(), decoders[decoder].Config.usual()
+        )
         for encoder, decoder, link in product(encoders, decoders, links)
     }
 

@@ -30,14 +30,19 @@ class HeadConfig(Config):
     )
     pointer: bool = Field(False, description="copy tokens of the source and of what is joined to it; needs text.joint")
 
-    def why_not(self, *, joint: bool, encoder_width: int, decoder_width: int) -> str | None:
-        """Why this head does not go with these vocabularies and widths: a sentence with what to do; None where it does."""
+    def why_not(self, *, joint: bool, encoder_width: int | None, decoder_width: int) -> str | None:
+        """Why this head does not go with these vocabularies and widths: a sentence with what to do; None where it does.
+
+        `encoder_width` is that of the source's embedding, None where there is none.
+        """
         if self.pointer and not joint:
             return "head.pointer = true copies source tokens into the target, and text.joint = false gives them other ids: set text.joint = true"
         if self.tie != "all":
             return None
         if not joint:
             return "head.tie = 'all' shares one embedding, and text.joint = false has two vocabularies: set text.joint = true or head.tie = 'target'"
+        if encoder_width is None:
+            return "head.tie = 'all' shares the source embedding, and this encoder is given no embedded tokens: set head.tie = 'target'"
         if encoder_width != decoder_width:
             return (
                 f"head.tie = 'all' shares one embedding, and encoder.width = {encoder_width} is not "

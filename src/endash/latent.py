@@ -60,7 +60,7 @@ def posterior(model: Model, texts: Sequence[str]) -> Latent:
 
 def write(model: Model, z_NZ: Tensor, **decoding: Any) -> list[str]:
     """The best hypothesis of each latent vector, as long as the model's texts may be."""
-    z_NZ = z_NZ.to(model.device, model.network.source_embedding.weight.dtype)
+    z_NZ = z_NZ.to(model.device, model.network.target_embedding.weight.dtype)
     longest = {"max_extra": model.recipe.text.max_length} | decoding
     memory = Memory(
         z_NZ[:, None],

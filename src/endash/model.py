@@ -32,6 +32,7 @@ from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
 from endash.stepper import find
 from endash.text import EOS, PAD, Codec
+from endash.text.foreign import ForeignTokenizer
 
 
 class Model:
@@ -50,7 +51,13 @@ class Model:
 
     @classmethod
     def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
-        """A model with fresh parameters, drawn from torch's generator."""
+        """A model with fresh parameters, drawn from torch's generator; an encoder that was trained before brings its own."""
+        model = cls._shaped(recipe, codec, pairs)
+        model.network.encoder.begin()
+        return model
+
+    @classmethod
+    def _shaped(cls, recipe: Recipe, codec: Codec, pairs: PairIndex | None) -> Model:
         network = Network(
             recipe.encoder,
             recipe.link,
@@ -176,7 +183,7 @@ class Model:
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
         config = self._decoding(**decoding)
-        memory = memory.to(self.device, self.network.source_embedding.weight.dtype)
+        memory = memory.to(self.device, self.network.target_embedding.weight.dtype)
         texts = list(memory.sources)
         for batch in batches(memory.mask.sum(1).tolist(), config.batch_tokens):
             found = self._write(memory.select(batch).trim(), config, rows=batch)
@@ -216,7 +223,7 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.network.source_embedding.weight.device
+        return self.network.target_embedding.weight.device
 
     @property
     def origin(self) -> str:
@@ -230,7 +237,8 @@ class Model:
         seen = hash((*about, *map(zlib.crc32, contents)))
         if self._origin is None or self._origin[0] != seen:
             told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
-            told.update(self.recipe.encoder.model_dump_json().encode())
+            elsewhere: Any = {"folder": True, "encoder": {"folder"}}  # what was read there is in the parameters
+            told.update(self.recipe.encoder.model_dump_json(exclude=elsewhere).encode())
             told.update(b"layers" if self.network.keeps_layers else b"")
             for one, content in zip(about, contents, strict=True):
                 told.update(one.encode())
@@ -269,7 +277,7 @@ class Model:
         recipe = Recipe.load(where / model_folder.RECIPE, run_plugins=False)
         codec = Codec.load(where / model_folder.TEXT)
         pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
-        model = cls.build(recipe, codec, pairs=pairs)
+        model = cls._shaped(recipe, codec, pairs)
         model_folder.read_parameters(where, model.network)
         model.network.eval()
         return model
@@ -320,6 +328,11 @@ class Model:
             raise ModelError(
                 f"link.kind = {kind_of(self.recipe.link)!r} reads no source positions, so there is no alignment: "
                 "ask for the text alone"
+            )
+        if isinstance(self.codec.source, ForeignTokenizer):
+            raise ModelError(
+                "encoder.kind = 'pretrained' has a vocabulary that does not say where the words of a source are, so there is "
+                "no alignment: ask for the text alone"
             )
         source = self._own(memory)[0]
         mean_TS = weights[0].mean((0, 1))[: len(found.tokens), : len(source)]

@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from endash import combination
 from endash.config import Config
 from endash.encoders.variational import VariationalConfig, draw
+from endash.errors import RecipeError
+from endash.frontends import frontends
 from endash.heads import Head, HeadConfig, LengthHead, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
 from endash.objectives.elbo import drop_words, elbo
 from endash.objectives.masked import draw_hidden, joined
-from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, PartConfig
+from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, Padded, PartConfig
 from endash.parts.masks import hide, real
 
 BOS = 2  # the token that every target starts from
@@ -33,12 +35,12 @@ class Batch:
     """Token ids, padded with 0.
 
     Attributes:
-        source: (B, S), each row ending in eos.
+        source: (B, S), each row ending in eos; or, for a network that reads no tokens, what its frontend or encoder reads.
         target: (B, T), each row ending in eos; the network puts bos in front.
         passages: further sources (B, P), read together with the first; a row may be empty.
     """
 
-    source: Tensor
+    source: Tensor | Padded
     target: Tensor
     passages: tuple[Tensor, ...] = ()
 
@@ -84,6 +86,9 @@ class Network(nn.Module):
     Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
     the joined sources a position belongs to, and whether its token stands both in the source and in that passage.
 
+    There is no source embedding where a `frontend` makes the vectors, or where the encoder reads the source itself. Such a
+    network shares no embedding with its source and joins no passages; copying needs a source of tokens.
+
     A decoder that writes at once is given the target with `UNKNOWN` in place of each token that it shall predict; its score of
     a target is that of the first pass, in which it knows the length alone, and the end of sentence has the score of the length.
     """
@@ -98,10 +103,15 @@ class Network(nn.Module):
         source_size: int,
         target_size: int,
         passages: int = 0,
+        frontend: Config | None = None,
     ) -> None:
         super().__init__()
-        self.source_embedding = nn.Embedding(source_size, encoder.input_width)
-        self.target_embedding = self.source_embedding if head.tie == "all" else nn.Embedding(target_size, decoder.width)
+        _check_source(encoder, frontend, head, passages=passages)
+        embeds = frontend is None and encoder.reads == "vectors"
+        self.source_embedding = nn.Embedding(source_size, encoder.input_width) if embeds else None
+        self.frontend = frontends.build(frontend, width=encoder.input_width) if frontend is not None else None
+        shared = self.source_embedding if head.tie == "all" else None
+        self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
         self.variational = encoder if isinstance(encoder, VariationalConfig) else None
         self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
@@ -127,10 +137,14 @@ class Network(nn.Module):
         if isinstance(self.head, PointerHead):
             self.head.start_copying()
 
-    def encode(self, source_BS: Tensor, passages: tuple[Tensor, ...] = ()) -> Memory:
-        """The memory of token ids, its passages joined to it."""
-        sources = (source_BS, *passages)
-        memory, *others = map(self._encode, sources, range(len(sources)), _shared(source_BS, passages))
+    def encode(self, source: Tensor | Padded, passages: tuple[Tensor, ...] = ()) -> Memory:
+        """The memory of token ids, its passages joined to it; or of what the frontend or the encoder reads."""
+        if isinstance(source, Padded):
+            return self._read(self.frontend(source) if self.frontend is not None else source, tokens=None)
+        if self.source_embedding is None:
+            return self._read(Padded(source, real(source)), tokens=source)
+        sources = (source, *passages)
+        memory, *others = map(self._embed_and_read, sources, range(len(sources)), _shared(source, passages))
         return memory.join(*others) if others else memory
 
     def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
@@ -242,17 +256,37 @@ class Network(nn.Module):
         of_length_B1 = self.length_scores(memory, real(target_BT).sum(1, keepdim=True))
         return torch.where(real(target_BT) & ~_words(target_BT), of_length_B1, of_target)
 
-    def _encode(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
+    def _embed_and_read(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
+        assert self.source_embedding is not None
         vectors = self._embed(self.source_embedding, tokens_BS)
         if self.segment_embedding is not None:
             vectors = vectors + self._embed(self.segment_embedding, 2 * segment + shared_BS.int())
-        memory: Memory = self.encoder(vectors, real(tokens_BS))
-        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens_BS)
+        return self._read(Padded(vectors, real(tokens_BS)), tokens=tokens_BS)
+
+    def _read(self, source: Padded, *, tokens: Tensor | None) -> Memory:
+        memory: Memory = self.encoder(source.values, source.mask)
+        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens)
 
     @staticmethod
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
         vectors: Tensor = embedding(tokens)
         return vectors * math.sqrt(embedding.embedding_dim)
+
+
+def _check_source(encoder: PartConfig, frontend: Config | None, head: HeadConfig, *, passages: int) -> None:
+    """Raise RecipeError where something asks for embedded source tokens, or tokens at all, and there are none."""
+    if frontend is not None and encoder.reads != "vectors":
+        raise RecipeError(
+            f"encoder.kind = {encoder.kind!r} reads {encoder.reads} itself, and a frontend gives vectors: leave one out"
+        )
+    if frontend is None and encoder.reads == "vectors":
+        return
+    if head.tie == "all" and (reason := head.why_not(joint=True, encoder_width=None, decoder_width=0)):
+        raise RecipeError(reason)
+    if head.pointer and (frontend is not None or encoder.reads != "tokens"):
+        raise RecipeError("head.pointer = true copies source tokens, and this network reads none: set it to false")
+    if passages:
+        raise RecipeError("retrieval joins passages by the source embedding, and this network has none: leave it out")
 
 
 def _words(target_BT: Tensor) -> Tensor:

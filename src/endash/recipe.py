@@ -53,12 +53,36 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        widths = {"encoder_width": self.encoder.input_width, "decoder_width": self.decoder.width}
-        head = self.head.why_not(joint=self.text.joint, **widths)
-        search = why_not_search(self.decoding, self.decoder)
-        if reason := why_not(self.encoder, self.link, self.decoder) or head or search or self._too_long():
+        embedded = self.encoder.reads == "vectors"
+        head = self.head.why_not(
+            joint=self.text.joint,
+            encoder_width=self.encoder.input_width if embedded else None,
+            decoder_width=self.decoder.width,
+        )
+        reasons = (
+            why_not(self.encoder, self.link, self.decoder),
+            None if embedded else self._why_not_read_itself(),
+            head,
+            why_not_search(self.decoding, self.decoder),
+            self._too_long(),
+        )
+        if reason := next(filter(None, reasons), None):
             raise ValueError(reason)
         return self
+
+    def _why_not_read_itself(self) -> str | None:
+        """Why an encoder that reads the source itself does not go with the rest of this recipe."""
+        name, reads = f"encoder.kind = {self.encoder.innermost.kind!r}", self.encoder.reads
+        if reads != "tokens":
+            return f"{name} reads {reads}, and the corpus of a recipe is text: name the folder of a model such as BERT"
+        for setting, value in (("text.joint", self.text.joint), ("text.placeholders", self.text.placeholders)):
+            if value:
+                return (
+                    f"{name} has a vocabulary of its own, and {setting} = true asks for another: set {setting} = false"
+                )
+        if self.retrieval is not None:
+            return f"{name} embeds its source itself, and [retrieval] joins to embedded tokens: leave [retrieval] out"
+        return None
 
     def _too_long(self) -> str | None:
         """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""
@@ -106,6 +130,7 @@ class Recipe(Config):
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{where} is not TOML: {error}") from None
         changed = apply_overrides(data, overrides)
+        _anchor_encoder(data, Path(folder).absolute(), changed)
         plugins = _plugins(data, Path(folder), "plugins" in changed)
         if run_plugins:
             for plugin in plugins:
@@ -212,6 +237,17 @@ def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:
         elif isinstance(held, Config | tuple):
             update[name] = _anchored(held, folder, dotted, changed)
     return value.model_copy(update=update)
+
+
+def _anchor_encoder(data: dict[str, Any], folder: Path, changed: set[str]) -> None:
+    """Take the relative `folder` of a pretrained encoder, wrapped or not, from where `_anchored` takes a corpus's paths."""
+    table, dotted = data.get("encoder"), "encoder"
+    while isinstance(table, dict):
+        held = table.get("folder")
+        if held and isinstance(held, str):
+            typed = any(f"{dotted}.folder.".startswith(f"{one}.") for one in changed)
+            table["folder"] = str((Path.cwd() if typed else folder) / held)
+        table, dotted = table.get("encoder"), f"{dotted}.encoder"
 
 
 def _beside(path: Path) -> str:

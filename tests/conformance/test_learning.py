@@ -6,32 +6,44 @@ decoder, as far as they are legal. A dozen are learned in each test run, the res
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import combinations, product
 
 import pytest
 import torch
-from test_conformance import Combination, small
+from test_conformance import TINY_BERT, Combination, combined, over, small
 
 from endash.combination import kind_of, why_not
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
+from endash.decoding.mask_predict import mask_predict
 from endash.decoding.processors import BanTokens
 from endash.decoding.search import search
 from endash.encoders import encoders
 from endash.links import links
-from endash.network import BOS, Batch, Network
-from endash.stepper import NetworkStepper
+from endash.network import BOS, UNKNOWN, Batch, Network
+from endash.stepper import NetworkFiller, NetworkStepper
 
-SETTINGS = {"width": 48, "layers": 1, "dropout": 0.0, "feed_forward": 96, "heads": 4}
+BERT = TINY_BERT | {"hidden_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 96}
+SETTINGS = {
+    "width": 48,
+    "layers": 1,
+    "dropout": 0.0,
+    "feed_forward": 96,
+    "heads": 4,
+    "architecture": json.dumps(BERT),
+    "frozen": False,
+}
 EOS, FIRST, LETTERS, LONGEST = 3, 5, 12, 5
+BANNED = [0, UNKNOWN, BOS, 4]
 ROWS, STEPS, EVERY, RATE = 64, 4000, 100, 4e-3
 WANTED = 0.98  # of the positions of unseen strings
 
 
 def legal() -> list[Combination]:
     found = [
-        Combination(*(small(parts.config(kind), **SETTINGS) for parts, kind in zip(ROLES, kinds, strict=True)))
+        combined(*(small(parts.config(kind), **SETTINGS) for parts, kind in zip(ROLES, kinds, strict=True)))
         for kinds in product(*ROLES)
     ]
     return [one for one in found if why_not(one.encoder, one.link, one.decoder) is None]
@@ -70,17 +82,17 @@ def strings(random: torch.Generator) -> Batch:
 
 @torch.no_grad()
 def share_right(network: Network, random: torch.Generator) -> float:
-    """The share of positions that greedy search writes as they should be, eos among them."""
+    """The share of positions that the quickest search writes as they should be, eos among them."""
     network.eval()
     batch = strings(random)
-    found = search(
-        NetworkStepper(network, network.encode(batch.source)),
-        DecodingConfig(beam=1),
-        bos=BOS,
-        eos=EOS,
-        max_lengths_B=torch.full((ROWS,), LONGEST + 3),
-        processors=[BanTokens([0, 1, BOS, 4])],
-    )
+    memory, limits = network.encode(batch.source), torch.full((ROWS,), LONGEST + 3)
+    if network.decoder.writes == "at once":
+        config = DecodingConfig(search="mask-predict", iterations=4, lengths=1)
+        filler = NetworkFiller(network, memory)
+        found = mask_predict(filler, config, unknown=UNKNOWN, eos=EOS, banned=BANNED, max_lengths_B=limits)
+    else:
+        stepper, ban = NetworkStepper(network, memory), BanTokens(BANNED)
+        found = search(stepper, DecodingConfig(beam=1), bos=BOS, eos=EOS, max_lengths_B=limits, processors=[ban])
     wanted = [[token for token in row if token] for row in batch.target.tolist()]
     written = [[*hypotheses[0].tokens, EOS] for hypotheses in found]
     right = sum(a == b for w, f in zip(wanted, written, strict=True) for a, b in zip(w, f, strict=False))
@@ -109,13 +121,13 @@ def learned(one: Combination) -> float:
     return right
 
 
-@pytest.mark.parametrize("one", SAMPLE[:12], ids=str)
+@over(SAMPLE[:12], "one")
 def test_a_dozen_combinations_learn_to_reverse_strings(one: Combination) -> None:
     assert learned(one) >= WANTED
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one", SAMPLE[12:], ids=str)
+@over(SAMPLE[12:], "one")
 def test_the_other_combinations_learn_to_reverse_strings(one: Combination) -> None:
     assert learned(one) >= WANTED
 

@@ -155,6 +155,8 @@ SECTIONS = [
     ('`kind = "additive"`', (links.config("additive"),)),
     ('`kind = "gated"`', (links.config("gated"),)),
     ('`kind = "multi"`', (links.config("multi"),)),
+    ('`kind = "conformer"`', (encoders.config("conformer"),)),
+    ('`kind = "pretrained"`', (encoders.config("pretrained"),)),
     ('`kind = "variational"`', (encoders.config("variational"),)),
     ("## `[head]`", (HeadConfig,)),
     ("## `[training]`", (TrainingConfig,)),

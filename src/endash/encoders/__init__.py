@@ -1,6 +1,6 @@
 """Encoders: vectors in, a memory out. A file each; importing this package registers them."""
 
-from endash.encoders import recurrent, transformer, variational
+from endash.encoders import conformer, pretrained, recurrent, transformer, variational
 from endash.encoders.registry import encoders
 
-__all__ = ["encoders", "recurrent", "transformer", "variational"]
+__all__ = ["conformer", "encoders", "pretrained", "recurrent", "transformer", "variational"]

@@ -13,7 +13,7 @@ from endash.parts.attention import MultiHeadAttention, check_heads
 from endash.parts.contracts import Encoder, PartConfig
 from endash.parts.dropout import Dropout
 from endash.parts.feed_forward import Activation, FeedForward
-from endash.parts.masks import causal, hide, score_bias
+from endash.parts.masks import causal, mean, score_bias
 from endash.parts.positions import AbsolutePositions, PositionKind
 from endash.parts.precision import for_products
 from endash.parts.recurrence import last
@@ -75,7 +75,7 @@ class TransformerEncoder(Encoder):
             x = layer(x, bias)
             layers.append(x)
         layers[-1] = for_products(self.norm(x))
-        summary = _mean if self.bidirectional else last
+        summary = mean if self.bidirectional else last
         return Memory(layers[-1], mask_BS, summary=summary(layers[-1], mask_BS), layers=tuple(layers))
 
 
@@ -93,7 +93,3 @@ class _Layer(nn.Module):
         x = self.around_attention(x, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary).context)
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
         return out
-
-
-def _mean(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-    return hide(states_BSD, mask_BS).sum(1) / mask_BS.sum(1, keepdim=True).clamp(min=1)

@@ -35,9 +35,9 @@ class VariationalConfig(ElboConfig, PartConfig):
         return self
 
     @property
-    def input_width(self) -> int:
-        """That of the wrapped encoder."""
-        return self.encoder.input_width
+    def innermost(self) -> PartConfig:
+        """Settings of the encoder that is given the source."""
+        return self.encoder.innermost
 
 
 @encoders.register
@@ -56,12 +56,16 @@ class VariationalEncoder(Encoder):
         self.encoder = encoders.build(config.encoder)
         self.posterior = nn.Linear(config.encoder.width, 2 * config.width)
 
+    def begin(self) -> None:
+        """Put in what the wrapped encoder was trained to."""
+        self.encoder.begin()
+
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
         """The memory of embedded sources; see `Encoder`."""
-        summary = self.encoder(vectors_BSD, mask_BS).summary
-        mean_BZ, log_variance_BZ = self.posterior(summary).chunk(2, dim=1)
-        states_BSZ = mean_BZ[:, None].expand(-1, mask_BS.shape[1], -1)
-        memory = Memory(states_BSZ, mask_BS, summary=mean_BZ, latent=Latent(mean_BZ, log_variance_BZ, mean_BZ))
+        read = self.encoder(vectors_BSD, mask_BS)
+        mean_BZ, log_variance_BZ = self.posterior(read.summary).chunk(2, dim=1)
+        states_BSZ = mean_BZ[:, None].expand(-1, read.mask.shape[1], -1)
+        memory = Memory(states_BSZ, read.mask, summary=mean_BZ, latent=Latent(mean_BZ, log_variance_BZ, mean_BZ))
         return draw(memory) if self.training else memory
 
 

@@ -58,9 +58,11 @@ class Layerwise(_OverLayers):
     def why_not(cls, config: Any, encoder: PartConfig, decoder: PartConfig, *, reads: int) -> str | None:
         """Both sides must be of one depth."""
         if encoder.depth != reads:
+            fixed = encoder.reads != "vectors"  # its layers came with it
+            advice = "take another link" if fixed else f"set encoder.layers = {reads}"
             return (
                 f"link.kind = 'layerwise' joins layer to layer, and encoder.kind = {encoder.kind!r} has {encoder.depth} layers, "
-                f"decoder.kind = {decoder.kind!r} reads {reads} times: set encoder.layers = {reads}"
+                f"decoder.kind = {decoder.kind!r} reads {reads} times: {advice}"
             )
         return super().why_not(config, encoder, decoder, reads=reads)
 

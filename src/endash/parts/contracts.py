@@ -17,6 +17,7 @@ from endash.parts.copyable import Copyable
 
 Gift = Literal["states", "summary", "layers", "latent"]
 Port = Literal["start", "prefix", "read"]
+Source = Literal["vectors", "tokens", "pixels", "samples"]
 Writes = Literal["in order", "at once"]
 
 
@@ -27,9 +28,24 @@ class PartConfig(Config):
     width: int
 
     @property
+    def innermost(self) -> PartConfig:
+        """Settings of the part that is given the source: these, unless they wrap another part."""
+        return self
+
+    @property
     def input_width(self) -> int:
-        """Width of the vectors that it is given: its own, unless it wraps another part."""
-        return self.width
+        """Width of the vectors that it is given."""
+        return self.innermost.width
+
+    @property
+    def reads(self) -> Source:
+        """What an encoder is given: vectors, or a source of which it makes them itself."""
+        return "vectors" if self.innermost is self else self.innermost.reads
+
+    @classmethod
+    def usual(cls) -> Self:
+        """Settings to show this kind with: its defaults, unless it needs to be told something."""
+        return cls.model_validate({})
 
     @property
     def depth(self) -> int:
@@ -37,15 +53,42 @@ class PartConfig(Config):
         return int(getattr(self, "layers", 0))
 
 
+@dataclass(frozen=True)
+class Padded:
+    """A batch of sources: `values` with B rows, padded to one shape, and `mask`, True where real.
+
+    Of tokens and samples both are (B, N), of vectors (B, S, D) and (B, S), of pixels (B, C, H, W) and (B, H, W).
+    """
+
+    values: Tensor
+    mask: Tensor
+
+
+class Frontend(nn.Module, ABC):
+    """A source that is no tokens in, vectors for an encoder out; built with the ``width`` that the encoder reads."""
+
+    Config: ClassVar[type[Config]]
+
+    @abstractmethod
+    def forward(self, source: Padded) -> Padded:
+        """Vectors (B, S, D) and their mask (B, S), each row's real positions first. Padding changes none of them."""
+
+
 class Encoder(nn.Module, ABC):
-    """Vectors in, a memory out."""
+    """Vectors in, a memory out; or tokens, pixels or samples in, for one whose settings say that it reads those."""
 
     Config: ClassVar[type[PartConfig]]
     gives: ClassVar[frozenset[Gift]]
 
+    def begin(self) -> None:
+        """Put in the parameters of an earlier training: called once for a new model, never for a saved one."""
+
     @abstractmethod
     def forward(self, vectors_BSD: Tensor, mask_BS: Tensor) -> Memory:
-        """The memory of embedded sources (B, S, D), `mask_BS` True where real; its width is ``config.width``."""
+        """The memory of embedded sources (B, S, D), `mask_BS` True where real; its width is ``config.width``.
+
+        An encoder that reads a source itself is given that and its mask, as in `Padded`; its memory has a mask of its own.
+        """
 
 
 @dataclass(frozen=True)

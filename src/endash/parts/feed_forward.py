@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-Activation = Literal["relu", "gelu", "silu-gated"]
+Activation = Literal["relu", "gelu", "silu", "silu-gated"]
 
 
 class FeedForward(nn.Module):
@@ -15,7 +15,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, inner: int, *, activation: Activation) -> None:
         super().__init__()
         self.gated = activation == "silu-gated"
-        self.activation: nn.Module = {"relu": nn.ReLU, "gelu": nn.GELU, "silu-gated": nn.SiLU}[activation]()
+        self.activation: nn.Module = {"relu": nn.ReLU, "gelu": nn.GELU}.get(activation, nn.SiLU)()
         self.inner = nn.Linear(width, 2 * inner if self.gated else inner)
         self.output = nn.Linear(inner, width)
 

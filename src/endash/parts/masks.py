@@ -43,3 +43,8 @@ def score_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
 def hide(values: Tensor, mask_BN: Tensor) -> Tensor:
     """`values` (B, N, …) with zeros where the mask is False."""
     return values * mask_BN.view(*mask_BN.shape, *[1] * (values.ndim - 2)).to(values.dtype)
+
+
+def mean(values_BND: Tensor, mask_BN: Tensor) -> Tensor:
+    """(B, D): the mean over each row's real positions; zeros for a row that has none."""
+    return hide(values_BND, mask_BN).sum(1) / mask_BN.sum(1, keepdim=True).clamp(min=1)

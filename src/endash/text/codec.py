@@ -19,11 +19,12 @@ from pydantic import ValidationError
 
 from endash.errors import TextError
 from endash.text.config import TextConfig
+from endash.text.foreign import ForeignTokenizer
 from endash.text.placeholders import cut_at_placeholders
 from endash.text.sentences import split_text
 from endash.text.tokenizer import EOS, FIRST_SLOT, SEP, UNK, Tokenizer
 
-_SETTINGS = "text.json"
+_SETTINGS, _FOREIGN = "text.json", "source.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,20 @@ class EncodedSource:
 class Codec:
     """Text to token ids and back, for the two sides of a model."""
 
-    def __init__(self, source: Tokenizer, target: Tokenizer, *, config: TextConfig) -> None:
+    def __init__(self, source: Tokenizer | ForeignTokenizer, target: Tokenizer, *, config: TextConfig) -> None:
         self.source = source
         self.target = target
         self.config = config
 
     @classmethod
-    def train(cls, records: Callable[[], Iterable[tuple[str, str]]], config: TextConfig) -> Codec:
-        """Learn the vocabularies from pairs of source and target.
+    def train(
+        cls,
+        records: Callable[[], Iterable[tuple[str, str]]],
+        config: TextConfig,
+        *,
+        source: ForeignTokenizer | None = None,
+    ) -> Codec:
+        """Learn the vocabularies from pairs of source and target, or the target's alone where a `source` is given.
 
         `records` is called for each vocabulary, and what it gives is read once, as a stream. Placeholders are not learned
         from when `config.placeholders` keeps them whole. Raises TextError as `Tokenizer.train` does.
@@ -55,6 +62,8 @@ class Codec:
                 for text in (pair[side] for side in sides):
                     yield from cut_at_placeholders(text)[::2] if config.placeholders else (text,)
 
+        if source is not None:
+            return cls(source, Tokenizer.train(side(1), config), config=config)
         if config.joint:
             both = Tokenizer.train(side(0, 1), config)
             return cls(both, both, config=config)
@@ -73,12 +82,12 @@ class Codec:
     @property
     def notes(self) -> list[str]:
         """What a user should know of the vocabularies: one that the corpus could not fill."""
-        vocabularies = {"joint": self.source} if self.config.joint else {"source": self.source, "target": self.target}
+        vocabularies = {"joint": self.target} if self.config.joint else {"source": self.source, "target": self.target}
         return [
             f"the {side} vocabulary has {len(vocabulary)} tokens instead of text.size = {self.config.size}: "
             "the corpus holds no more subwords"
             for side, vocabulary in vocabularies.items()
-            if len(vocabulary) < self.config.size
+            if isinstance(vocabulary, Tokenizer) and len(vocabulary) < self.config.size
         ]
 
     def encode_source(self, text: str) -> EncodedSource:
@@ -92,7 +101,7 @@ class Codec:
         encoded = self.source.encode_parts(
             [_with_slots(cut, _slots(known)) for cut, known in zip(cuts, slots, strict=True)]
         )
-        return [EncodedSource([*tokens, EOS], known) for tokens, known in zip(encoded, slots, strict=True)]
+        return [EncodedSource([*tokens, *self.source.end], known) for tokens, known in zip(encoded, slots, strict=True)]
 
     def encode_target(self, text: str, placeholders: Sequence[str]) -> list[int]:
         """The tokens of a target, ending in eos, without bos.
@@ -160,7 +169,8 @@ class Codec:
         """Write the vocabularies and their settings into `folder`, which is made if need be."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, vocabulary in zip(_files(self.config), (self.source, self.target), strict=False):
+        foreign = isinstance(self.source, ForeignTokenizer)
+        for name, vocabulary in zip(_files(self.config, foreign=foreign), (self.source, self.target), strict=False):
             vocabulary.save(folder / name)
         settings = {"text": self.config.model_dump(mode="json"), "fingerprint": self.fingerprint()}
         (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -177,12 +187,15 @@ class Codec:
         except (ValueError, KeyError, TypeError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise TextError(f"{folder / _SETTINGS} does not hold a model's text settings: {reason}") from None
-        vocabularies = [Tokenizer.load(folder / name) for name in _files(config)]
-        codec = cls(vocabularies[0], vocabularies[-1], config=config)
+        names = _files(config, foreign=(folder / _FOREIGN).exists())
+        vocabularies = [(ForeignTokenizer if name == _FOREIGN else Tokenizer).load(folder / name) for name in names]
+        target = vocabularies[-1]
+        assert isinstance(target, Tokenizer)
+        codec = cls(vocabularies[0], target, config=config)
         if codec.fingerprint() != settings.get("fingerprint"):
             raise TextError(
                 f"the vocabulary in {folder} is not the one its {_SETTINGS} was written with: "
-                f"{' or '.join(_files(config))} was exchanged; copy the whole folder of the model again"
+                f"{' or '.join(names)} was exchanged; copy the whole folder of the model again"
             )
         return codec
 
@@ -225,5 +238,5 @@ def _with_slots(cut: list[str], slots: Mapping[str, int]) -> list[str | int]:
     return [*parts, text]
 
 
-def _files(config: TextConfig) -> tuple[str, ...]:
-    return ("joint.spm",) if config.joint else ("source.spm", "target.spm")
+def _files(config: TextConfig, *, foreign: bool) -> tuple[str, ...]:
+    return ("joint.spm",) if config.joint else (_FOREIGN if foreign else "source.spm", "target.spm")

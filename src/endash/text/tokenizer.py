@@ -30,6 +30,8 @@ _LONGEST = 1_000  # characters of such a stretch: sentencepiece leaves out what 
 class Tokenizer:
     """A vocabulary: ids 0 to 4 are pad, unk, bos, eos, sep; the slots, if it has any, follow from 5 on."""
 
+    end: tuple[int, ...] = (EOS,)  # what follows a source's tokens
+
     def __init__(self, model: bytes) -> None:
         """The vocabulary in `model`, the bytes of a sentencepiece model. Raises TextError if it is not one of ours."""
         from sentencepiece import SentencePieceProcessor

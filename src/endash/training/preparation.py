@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endash.corpora import Corpus, Part, Record
+from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import TrainingError
 from endash.files import whole_folder
 from endash.retrieval import PairIndex
 from endash.text.codec import Codec
+from endash.text.foreign import ForeignTokenizer
 from endash.training.examples import Example, Examples
 
 if TYPE_CHECKING:
@@ -114,7 +116,13 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say) -> Codec
     if folder.exists():
         return Codec.load(folder)
     say("learning the vocabulary")
-    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text)
+    encoder = recipe.encoder.innermost
+    own = (
+        ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding)
+        if isinstance(encoder, PretrainedConfig)
+        else None
+    )
+    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text, source=own)
     with whole_folder(folder) as writing:
         codec.save(writing)
     for note in codec.notes:

@@ -1,0 +1,104 @@
+"""The vocabulary of a pretrained encoder, in which a source is spelled as that encoder learned it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from endash.errors import TextError
+
+
+class ForeignTokenizer:
+    """The tokenizer.json of a Hugging Face model, which encodes sources and writes nothing.
+
+    Ids are those of the model, but that 0 and its padding's id have changed places. The special tokens that the model expects
+    around a text, such as ``[CLS]`` and ``[SEP]``, are put there, and nothing else: there are no slots for placeholders.
+    """
+
+    slots = 0
+    end: tuple[int, ...] = ()  # what follows a source's tokens; here it is among them
+
+    def __init__(self, model: bytes) -> None:
+        """The vocabulary in `model`, the bytes of a tokenizer.json that says its padding. Raises TextError if it is not one."""
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise TextError(
+                "the vocabulary of a pretrained encoder needs the library tokenizers, which is not installed: "
+                'pip install "endash[pretrained]"'
+            ) from None
+        self.model = model
+        try:
+            self._tokenizer: Any = Tokenizer.from_str(model.decode())
+            self._padding = int(self._tokenizer.padding["pad_id"])
+        except Exception as error:  # the library raises nothing more special
+            raise TextError(f"this is not a tokenizer.json that says its padding ({error})") from None
+        self._tokenizer.no_padding()
+
+    @classmethod
+    def of_folder(cls, folder: str | Path | None, *, padding: int) -> ForeignTokenizer:
+        """The vocabulary in the folder of a model, whose padding has this id; nothing is cut, whatever it says of lengths.
+
+        Raises TextError where there is none.
+        """
+        path = Path(folder or "") / "tokenizer.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TextError(
+                f"{path}: the vocabulary of the pretrained encoder cannot be read ({error}): name the folder of a model "
+                "with a tokenizer.json, which transformers writes for its fast tokenizers"
+            ) from None
+        return cls(_whole(text, padding, path))
+
+    def __len__(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def __reduce__(self) -> tuple[type[ForeignTokenizer], tuple[bytes]]:
+        return ForeignTokenizer, (self.model,)
+
+    def encode_parts(self, texts: Sequence[Sequence[str | int]]) -> list[list[int]]:
+        """The ids of each text, which is one part: there are no slots that could stand between parts."""
+        encoded = self._tokenizer.encode_batch(["".join(map(str, parts)) for parts in texts])
+        return [[self._swapped(token) for token in one.ids] for one in encoded]
+
+    def pieces(self, ids: Sequence[int], slots: Sequence[str] = ()) -> list[str]:
+        """The name of each token in the model's vocabulary, for pictures and tables."""
+        return [self._tokenizer.id_to_token(self._swapped(token)) for token in ids]
+
+    def save(self, path: Path | str) -> None:
+        """Write the vocabulary to a file, a tokenizer.json."""
+        Path(path).write_bytes(self.model)
+
+    @classmethod
+    def load(cls, path: Path | str) -> ForeignTokenizer:
+        """The vocabulary that `save` wrote. Raises TextError if the file is missing or another thing."""
+        try:
+            return cls(Path(path).read_bytes())
+        except OSError as error:
+            raise TextError(f"no vocabulary at {path}: {error.strerror}; copy the whole folder of the model") from None
+        except TextError as error:
+            raise TextError(f"{path}: {error}") from None
+
+    def _swapped(self, token: int) -> int:
+        return {0: self._padding, self._padding: 0}.get(token, token)
+
+
+def _whole(text: str, padding: int, path: Path) -> bytes:
+    """A tokenizer.json that says its padding, and cuts nothing."""
+    try:
+        told = json.loads(text)
+        told["padding"] = {
+            "strategy": "BatchLongest",
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": padding,
+            "pad_type_id": 0,
+            "pad_token": "[PAD]",
+        }
+        told["truncation"] = None
+    except (ValueError, TypeError):
+        raise TextError(f"{path} is no tokenizer.json: copy the folder of the model again") from None
+    return json.dumps(told, ensure_ascii=False).encode()
