@@ -15,7 +15,8 @@ from endash.encoders.variational import VariationalConfig
 from endash.heads import HeadConfig
 from endash.links.latent import LatentConfig
 from endash.links.state import StateConfig
-from endash.network import UNK, Batch, Network
+from endash.network import Batch, Network
+from endash.text import UNK
 
 TARGET = torch.tensor([[7, 8, 9, 3], [6, 3, 0, 0]])
 BATCH = Batch(TARGET, TARGET)
