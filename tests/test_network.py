@@ -36,15 +36,15 @@ def variational(**settings: Any) -> Network:
 
 
 def read_by_the_decoder(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """The inputs of each call of the decoder, as token ids."""
+    """What the decoder is given in each call, as token ids."""
     seen: list[Tensor] = []
-    write = network._write
+    decode = network.decode
 
-    def watched(inputs: Tensor, link: Any) -> Tensor:
-        seen.append(inputs)
-        return write(inputs, link)
+    def watched(given: Tensor, link: Any) -> Tensor:
+        seen.append(given)
+        return decode(given, link)
 
-    monkeypatch.setattr(network, "_write", watched)
+    monkeypatch.setattr(network, "decode", watched)
     return seen
 
 
@@ -54,7 +54,7 @@ def test_words_are_dropped_in_training_alone(monkeypatch: pytest.MonkeyPatch) ->
     network.train().loss(BATCH, label_smoothing=0.0)
     network.eval().loss(BATCH, label_smoothing=0.0)
     network.score(network.encode(TARGET), TARGET)
-    trained, *others = [(inputs == UNK).any() for inputs in seen]
+    trained, *others = [(given == UNK).any() for given in seen]
     assert trained
     assert len(others) == 2
     assert not any(others)
@@ -69,9 +69,9 @@ def test_progress_weighs_the_kl_and_leaves_the_bound() -> None:
     none, half, whole = losses
     kl = none.parts["kl"] / none.tokens
     assert kl > 0.01
-    assert float(half.total - none.total) == pytest.approx(kl / 2, rel=1e-4)
-    assert float(whole.total - none.total) == pytest.approx(kl, rel=1e-4)
-    assert none.nll == half.nll == whole.nll == pytest.approx(float(whole.total) * whole.tokens, rel=1e-5)
+    assert (half.total - none.total).item() == pytest.approx(kl / 2, rel=1e-4)
+    assert (whole.total - none.total).item() == pytest.approx(kl, rel=1e-4)
+    assert none.nll == half.nll == whole.nll == pytest.approx(whole.total.item() * whole.tokens, rel=1e-5)
 
 
 def test_the_bound_is_that_of_a_drawn_vector_where_nothing_is_trained() -> None:

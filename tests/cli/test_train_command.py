@@ -98,7 +98,11 @@ def test_interrupted_before_it_trains_it_says_how_to_go_on(
         os.kill(os.getpid(), number)
 
     monkeypatch.setattr("endash.training.preparation.Codec.train", interrupted)
-    done = cli("train", recipe_file, "--out", tmp_path / "run")
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
+    try:
+        done = cli("train", recipe_file, "--out", tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert (done.code, done.out) == (130, "")
     assert done.err.splitlines()[-1].endswith("To go on, give the same command with --resume")
     monkeypatch.undo()

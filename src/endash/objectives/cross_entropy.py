@@ -124,7 +124,7 @@ class _Projected(torch.autograd.Function):
                     share_N[part] = here.written * own / here.mixed(own)
                 share = (1 - smoothing) * share_N[part]
                 factor = (share + smoothing).clamp(min=_TINY)
-                p.scatter_add_(1, y, (-share / factor)[:, None].to(p.dtype))
+                p[rows - rows[0], target_N[part]] = (own - share / factor).to(p.dtype)  # scatter_ would copy p twice
                 scaled = (factor[:, None] * h).to(h.dtype)
                 grad_hidden[part] = (p @ weight) * factor[:, None] - smoothing / V * sum_of_weights
                 grad_weight += p.t() @ scaled

@@ -41,7 +41,7 @@ def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Te
     G, N = key_BGNK.shape[1:3]
     group = H // G * T  # queries that read one key-value head
     scores = torch.matmul(query_BHTK.reshape(B, G, group, K), key_BGNK.transpose(2, 3)).view(B, H, T, N)
-    weights = (scores + bias).softmax(dim=-1)
+    weights = scores.add_(bias).softmax(dim=-1)  # in the precision of the products
     context = torch.matmul(weights.view(B, G, group, N), value_BGNK).view(B, H, T, K)
     return Attended(context.transpose(1, 2).reshape(B, T, H * K), weights)
 

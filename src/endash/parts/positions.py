@@ -6,7 +6,7 @@ Shapes: B batch, T positions, D width, H heads, K head width.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -78,5 +78,27 @@ def rotate(heads_BHTK: Tensor, *, first: int | None = None, behind: int = 0) -> 
     span = slice(0, length) if first is None else slice(first, first + 1)
     angles = _angles(_room(span.stop), width)[span]
     cos, sin = angles.cos().to(heads_BHTK), angles.sin().to(heads_BHTK)
-    left, right = heads_BHTK.chunk(2, dim=-1)
-    return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1)
+    turned: Tensor = _Turn.apply(heads_BHTK, cos, sin)  # type: ignore[no-untyped-call]
+    return turned
+
+
+class _Turn(torch.autograd.Function):
+    """Turns by angles of these cosines and sines, and the gradient back by the same."""
+
+    @staticmethod
+    def forward(ctx: Any, heads_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(heads_BHTK, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(grads[0], cos, -sin), None, None
+
+
+def _turned(heads_BHTK: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    turned = torch.empty(heads_BHTK.shape, dtype=heads_BHTK.dtype, device=heads_BHTK.device)
+    (left, right), (new_left, new_right) = heads_BHTK.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+    torch.mul(left, cos, out=new_left).addcmul_(right, sin, value=-1)
+    torch.mul(right, cos, out=new_right).addcmul_(left, sin)
+    return turned
