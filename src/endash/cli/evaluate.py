@@ -17,10 +17,10 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
-from endash.cli.parser import note
 from endash.cli.progress import progress
+from endash.cli.sources import corpus_records, naming_records
 from endash.cli.streams import output
-from endash.errors import EndashError, LongTextError, TextError
+from endash.errors import EndashError
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -44,7 +44,7 @@ def run(args: Namespace) -> None:
     if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
         raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
-    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns
+    from endash.corpora import guess_reader
     from endash.evaluation.compare import compare
     from endash.evaluation.evaluate import evaluate
     from endash.evaluation.metrics import check_language, tokenizer_for
@@ -52,23 +52,15 @@ def run(args: Namespace) -> None:
 
     if args.language:
         check_language(args.language)
-    reader = guess_reader(args.corpus)
-    if guessed := guessed_columns(args.corpus):
-        note(guessed)
-    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
-    records = list(corpus)
+    records = corpus_records(args.corpus)
     pairs = [(record.source, record.target) for record in records]
-    note(str(corpus.report))
-    language = args.language or _language(reader, [target for _, target in pairs])
+    language = args.language or _language(guess_reader(args.corpus), [target for _, target in pairs])
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
-        with progress(path, total=len(pairs)) as advance:
+        with progress(path, total=len(pairs)) as advance, naming_records(records):
             translate = best_texts(model, changes, advance)
-            try:
-                found[path] = evaluate(translate, pairs, language=language, confidence=True)
-            except LongTextError as error:
-                raise TextError(f"{records[error.row].where}: {error.reason}") from None
+            found[path] = evaluate(translate, pairs, language=language, confidence=True)
     comparison = None
     if len(found) == 2:
         one, two = found.values()

@@ -1,0 +1,49 @@
+"""The texts that a command reads: a corpus's, or the lines of standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from endash.cli.parser import note
+from endash.cli.streams import naming_lines, read_all
+from endash.errors import LongTextError, TextError
+
+if TYPE_CHECKING:
+    from endash.corpora import Record
+
+
+def corpus_records(path: str) -> list[Record]:
+    """The pairs of a file as users name it; what was guessed of it, and what was bad in it, is told."""
+    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns
+
+    reader = guess_reader(path)
+    if guessed := guessed_columns(path):
+        note(guessed)
+    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
+    records = list(corpus)
+    note(str(corpus.report))
+    return records
+
+
+@contextmanager
+def naming_records(records: list[Record]) -> Iterator[None]:
+    """Turns a source that is too long into a TextError that names its record."""
+    try:
+        yield
+    except LongTextError as error:
+        raise TextError(f"{records[error.row].where}: {error.reason}") from None
+
+
+@contextmanager
+def sources(corpus: str | None, what: str) -> Iterator[list[str]]:
+    """The sources of a corpus, or where none is given the lines of standard input; a text that is too long is named."""
+    if corpus is None:
+        lines = read_all(what)
+        with naming_lines(1):
+            yield lines
+    else:
+        records = corpus_records(corpus)
+        with naming_records(records):
+            yield [record.source for record in records]
