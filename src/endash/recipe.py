@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
@@ -32,6 +32,20 @@ from endash.training.config import TrainingConfig
 _PARTS: dict[str | int, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
 
 
+class TrainedConfig(Config):
+    """Section ``[trained]`` of a recipe: models whose halves a new one begins with."""
+
+    paths: ClassVar = ("encoder", "decoder")
+
+    encoder: Annotated[
+        str | None, Field(min_length=1, description="a model or run: its encoder, source embedding and vocabulary")
+    ] = None
+    decoder: Annotated[
+        str | None,
+        Field(min_length=1, description="a model or run: its decoder, head, target embedding and vocabulary"),
+    ] = None
+
+
 class Recipe(Config):
     """One experiment: its corpus, its model, its training, and how to decode with what comes out.
 
@@ -50,6 +64,7 @@ class Recipe(Config):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
     retrieval: RetrievalConfig | None = None
+    trained: TrainedConfig = Field(default_factory=TrainedConfig)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -146,8 +161,11 @@ class Recipe(Config):
                     f"{', '.join(plugins)}, say endash --plugin {plugins[0]} …, or endash.load_plugin({plugins[0]!r})"
                 )
             raise RecipeError("\n".join(lines)) from None
-        corpus = _anchored(recipe.corpus, Path(folder).absolute(), "corpus", changed)
-        return recipe.model_copy(update={"corpus": corpus, "plugins": tuple(plugins)})
+        anchored = {
+            name: _anchored(getattr(recipe, name), Path(folder).absolute(), name, changed)
+            for name in ("corpus", "trained")
+        }
+        return recipe.model_copy(update={**anchored, "plugins": tuple(plugins)})
 
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with overrides put over it, checked again."""
@@ -222,12 +240,12 @@ def _value(text: str) -> Any:
 
 
 def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:
-    """Settings of a corpus, their relative paths taken from `folder`, and from the working directory where `changed`."""
+    """Settings, their relative paths taken from `folder`, and from the working directory where `changed`."""
     if isinstance(value, tuple):
         return tuple(_anchored(item, folder, key, changed) for item in value)
     if not isinstance(value, Config):
         return value
-    paths = ("source", "target") if getattr(value, "kind", None) == "lines" else ("path",)
+    paths = getattr(value, "paths", ("path",))
     update = {}
     for name in type(value).model_fields:
         held, dotted = getattr(value, name), f"{key}.{name}"

@@ -23,7 +23,7 @@ from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.heads import HeadConfig
 from endash.links import links
-from endash.recipe import Recipe
+from endash.recipe import Recipe, TrainedConfig
 from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
 from endash.training.config import TrainingConfig
@@ -162,6 +162,7 @@ SECTIONS = [
     ("## `[training]`", (TrainingConfig,)),
     ("## `[decoding]`", (DecodingConfig,)),
     ("## `[retrieval]`", (RetrievalConfig,)),
+    ("## `[trained]`", (TrainedConfig,)),
 ]
 
 

@@ -49,9 +49,10 @@ class Codec:
         records: Callable[[], Iterable[tuple[str, str]]],
         config: TextConfig,
         *,
-        source: ForeignTokenizer | None = None,
+        source: Tokenizer | ForeignTokenizer | None = None,
+        target: Tokenizer | None = None,
     ) -> Codec:
-        """Learn the vocabularies from pairs of source and target, or the target's alone where a `source` is given.
+        """Learn the vocabularies from pairs of source and target; of those that are given nothing is learned.
 
         `records` is called for each vocabulary, and what it gives is read once, as a stream. Placeholders are not learned
         from when `config.placeholders` keeps them whole. Raises TextError as `Tokenizer.train` does.
@@ -62,12 +63,10 @@ class Codec:
                 for text in (pair[side] for side in sides):
                     yield from cut_at_placeholders(text)[::2] if config.placeholders else (text,)
 
-        if source is not None:
-            return cls(source, Tokenizer.train(side(1), config), config=config)
-        if config.joint:
-            both = Tokenizer.train(side(0, 1), config)
-            return cls(both, both, config=config)
-        return cls(Tokenizer.train(side(0), config), Tokenizer.train(side(1), config), config=config)
+        if config.joint and source is None and target is None:
+            source = target = Tokenizer.train(side(0, 1), config)
+        source = source or Tokenizer.train(side(0), config)
+        return cls(source, target or Tokenizer.train(side(1), config), config=config)
 
     @property
     def size_source(self) -> int:

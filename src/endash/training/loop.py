@@ -86,11 +86,11 @@ class Training:
                 return limit
             self._step()
 
-    def restore(self) -> None:
-        """Stand where the newest whole checkpoint does, if there is one."""
+    def restore(self) -> bool:
+        """Stand where the newest whole checkpoint does; False if there is none."""
         newest = self.checkpoints.newest()
         if newest is None:
-            return
+            return False
         self.position = self.checkpoints.restore(newest, self.network, self.optimizer)
         self.progress.say(f"going on from step {newest}")
         if self.checkpoints.threads(newest) != torch.get_num_threads():
@@ -98,6 +98,7 @@ class Training:
                 f"the checkpoint was computed with {self.checkpoints.threads(newest)} threads, this process has "
                 f"{torch.get_num_threads()}: sums will differ in their last bits from those of an unbroken run"
             )
+        return True
 
     def _epoch(self) -> Iterator[Rows]:
         """The batches of this epoch that are still to be done."""

@@ -97,13 +97,13 @@ class Tokenised:
         return rows
 
 
-def prepare(recipe: Recipe, folder: Path, *, say: Say) -> Prepared:
-    """What training needs of `recipe`, out of `folder` where it is there already.
+def prepare(recipe: Recipe, folder: Path, *, say: Say, known: Callable[[], dict[str, Any]] = dict) -> Prepared:
+    """What training needs of `recipe`, out of `folder` where it is there already; `known` gives the vocabularies that are not to be learned.
 
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
     train, valid = Corpus(recipe.corpus, "train"), Corpus(recipe.corpus, "valid")  # first: a part may be missing
-    codec = _vocabulary(recipe, train, folder / "text", say)
+    codec = _vocabulary(recipe, train, folder / "text", say, known)
     pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
     examples = (
         _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
@@ -112,20 +112,17 @@ def prepare(recipe: Recipe, folder: Path, *, say: Say) -> Prepared:
     return Prepared(codec, pairs, *examples)
 
 
-def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say) -> Codec:
+def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: Callable[[], dict[str, Any]]) -> Codec:
     if folder.exists():
         return Codec.load(folder)
     say("learning the vocabulary")
-    encoder = recipe.encoder.innermost
-    own = (
-        ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding)
-        if isinstance(encoder, PretrainedConfig)
-        else None
-    )
-    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text, source=own)
+    encoder, given = recipe.encoder.innermost, known()
+    if isinstance(encoder, PretrainedConfig):
+        given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
+    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text, **given)
     with whole_folder(folder) as writing:
         codec.save(writing)
-    for note in codec.notes:
+    for note in [] if given else codec.notes:
         say(note)
     return codec
 

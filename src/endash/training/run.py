@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from endash.model_folder import BEST
 from endash.recipe import Recipe
 from endash.training.averaging import choose
 from endash.training.examples import Example
+from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training
@@ -91,7 +93,8 @@ def _told(out: Path) -> Iterator[None]:
 
 def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
     """The run in its folder, from the corpus to the model."""
-    prepared = prepare(recipe, folder, say=shown.say)
+    halves = functools.cache(lambda: Halves(recipe))  # a run that goes on needs them no more
+    prepared = prepare(recipe, folder, say=shown.say, known=lambda: halves().vocabularies())
     shown.say(f"training on {machine}")
     if machine.warning:
         shown.warn(machine.warning)
@@ -108,7 +111,9 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         surroundings=Surroundings(validator, lambda: model.save(folder / BEST), _reader(prepared)),
         progress=shown,
     )
-    training.restore()
+    if not training.restore():
+        for warning in halves().give(model):
+            shown.warn(warning)
     with Stop() as stop, Journal(folder, step=training.position.step, warn=shown.warn) as journal:
         ended_by = training.run(stop, journal)
         run = _finish(training, lambda: validator(stop), ended_by, journal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ _BREAKS = re.compile(r"[\r\n]+")
 
 class LinesConfig(Config):
     """Settings of the reader `lines`: the path of the sources and that of the targets."""
+
+    paths: ClassVar = ("source", "target")  # the settings that are paths
 
     kind: Literal["lines"] = "lines"
     source: str = Field(min_length=1)
