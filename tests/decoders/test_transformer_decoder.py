@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from endash.decoders.self_attention import SelfAttentionLayer
 from endash.decoders.transformer import TransformerDecoder, TransformerDecoderConfig
+from endash.links.cross_attention import CrossAttention, CrossAttentionConfig
 from endash.links.dot import Dot, DotConfig
 from endash.memory import Memory
+from endash.parts.attention import MultiHeadAttention
 from endash.parts.contracts import MemoryShape, OpenLink
+from endash.parts.residual import NormPlace
 
 SMALL = {"width": 8, "heads": 2, "feed_forward": 12, "layers": 2, "dropout": 0.0}
 
@@ -24,6 +28,38 @@ def link() -> OpenLink:
     shape = TransformerDecoder.shape(TransformerDecoderConfig(**SMALL))
     dot = Dot(DotConfig(), memory=MemoryShape(8), shape=shape, ports=frozenset({"read"}))
     return OpenLink(dot, dot.open(Memory(torch.randn(1, 4, 8), torch.ones(1, 4, dtype=torch.bool))))
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_layer_is_that_of_torch(norm: NormPlace) -> None:
+    torch.manual_seed(0)
+    config = TransformerDecoderConfig(**SMALL | {"layers": 1}, norm=norm, positions="rotary")
+    decoder = TransformerDecoder(config, reads=True).eval()
+    layer = decoder.layers[0]
+    assert isinstance(layer, SelfAttentionLayer)
+    layer.rotary = False  # no positions at all: torch's layer has none
+    decoder.norm = nn.Identity()
+    settings = CrossAttentionConfig(heads=2)
+    link = CrossAttention(settings, memory=MemoryShape(8), shape=decoder.shape(config), ports=frozenset({"read"}))
+    theirs = nn.TransformerDecoderLayer(8, 2, 12, dropout=0.0, batch_first=True, norm_first=norm == "pre")
+    with torch.no_grad():
+        for parameter in [*layer.parameters(), *link.parameters()]:
+            parameter.normal_(std=0.3)
+        for to, one in ((theirs.self_attn, layer.attention), (theirs.multihead_attn, link.attention[0])):
+            assert isinstance(one, MultiHeadAttention)
+            to.in_proj_weight.copy_(torch.cat([one.query.weight, one.key_value.weight]))
+            to.in_proj_bias.copy_(torch.cat([one.query.bias, one.key_value.bias]))
+            to.out_proj.load_state_dict(one.output.state_dict())
+    norms = [layer.get_submodule(f"around_{name}.norm") for name in ("attention", "link", "feed_forward")]
+    pairs = [(theirs.linear1, layer.feed_forward.inner), (theirs.linear2, layer.feed_forward.output)]
+    for to, ours in [*pairs, *zip((theirs.norm1, theirs.norm2, theirs.norm3), norms, strict=True)]:
+        to.load_state_dict(ours.state_dict())
+    x, states = torch.randn(2, 5, 8), torch.randn(2, 4, 8)
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    later = nn.Transformer.generate_square_subsequent_mask(5)
+    wanted = theirs(x, states, tgt_mask=later, memory_key_padding_mask=~mask)
+    hidden = decoder(x, OpenLink(link, link.open(Memory(states, mask))))
+    torch.testing.assert_close(hidden, wanted, rtol=1e-4, atol=1e-5)  # norms over float32 sums in another order
 
 
 @torch.no_grad()
