@@ -146,17 +146,20 @@ def generate(marian: Any, *, by_length: bool) -> Callable[[Ids, int], Ids]:
     As they come, or with the sentences sorted by length first, which a careful user would do.
     """
 
+    from endash.decoding.config import DecodingConfig
+
     def search(sources: Ids, beam: int) -> Ids:
         order = sorted(range(len(sources)), key=lambda i: -len(sources[i])) if by_length else list(range(len(sources)))
         found: Ids = [[] for _ in sources]
         for batch in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
             source = padded([sources[i] for i in batch])
-            # The checkpoint names no max_length; this leaves generate all the room its positions have.
+            # The checkpoint names no max_length, and without one a target that repeats itself never ends: as many tokens as
+            # endash allows the longest source of the batch.
             written = marian.generate(
                 input_ids=source,
                 attention_mask=(source != PAD).long(),
                 num_beams=beam,
-                max_length=marian.config.max_position_embeddings,
+                max_new_tokens=DecodingConfig(beam=beam).max_length(source.shape[1]),
             )
             for i, tokens in zip(batch, written[:, 1:].tolist(), strict=True):
                 found[i] = tokens[: tokens.index(EOS)] if EOS in tokens else [token for token in tokens if token != PAD]
