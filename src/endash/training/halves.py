@@ -42,8 +42,8 @@ class Halves:
     def vocabularies(self) -> dict[str, Any]:
         """What is known already of `Codec.train`'s vocabularies."""
         if self.recipe.text.joint and self.models:
-            [target] = {id(model.codec.target): model.codec.target for model in self.models.values()}.values()
-            return {"source": target, "target": target}
+            both = next(iter(self.models.values())).codec.target
+            return {"source": both, "target": both}
         known: dict[str, Tokenizer | ForeignTokenizer] = {}
         if "encoder" in self.models:
             known["source"] = self.models["encoder"].codec.source
