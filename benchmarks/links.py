@@ -59,6 +59,7 @@ def kinds(role: str) -> list[str]:
 
 def described(options: argparse.Namespace, kind: str) -> dict[str, Any] | None:
     """The job of one kind; None, said, for one that does not fit the recipe's other parts."""
+    from endash.decoders import decoders
     from endash.errors import RecipeError
     from endash.recipe import Recipe
 
@@ -67,6 +68,8 @@ def described(options: argparse.Namespace, kind: str) -> dict[str, Any] | None:
     settings.append(f'{options.vary}={{kind="{kind}"}}')
     if options.vary == "decoder" and options.link:
         settings.append(f'link={{kind="{options.link}"}}')
+    if options.vary == "decoder" and decoders[kind].writes == "at once":
+        settings.append("decoding={}")  # a beam is not for it
     for name in ("width", "layers", "dropout", "positions") if options.vary == "decoder" else ():
         if name in _decoder_fields(kind) and hasattr(plain.decoder, name):
             settings.append(f"decoder.{name}={getattr(plain.decoder, name)}")
