@@ -18,6 +18,7 @@ from typing import Any
 
 import workers
 
+_SPEEDS = {"link": ("trained", "training, tokens/s"), "decoder": ("decoded", "decoding, sentences/s")}
 _STEP = 16  # the feed-forward width is changed by so much at a time
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     jobs = [job for kind in kinds(options.vary) if (job := described(options, kind))]
     found = [measured(job, out / f"{job['kind']}.json") for job in jobs]
     print("\n".join([*workers.head(about), "", *table(found)]))
-    draw(found, out / f"{options.vary}s.png")
+    draw(found, out / f"{options.vary}s.png", speed=_SPEEDS[options.vary])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -187,18 +188,20 @@ def table(found: list[dict[str, Any]]) -> list[str]:
     return workers.table(header, rows)
 
 
-def draw(found: list[dict[str, Any]], path: Path) -> None:
-    """BLEU against the speed of training, a dot for each."""
+def draw(found: list[dict[str, Any]], path: Path, *, speed: tuple[str, str]) -> None:
+    """BLEU against a speed, its key and what it is called, a dot for each."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
+    key, label = speed
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    axes.scatter([one["trained"] for one in found], [one["bleu"] for one in found])
+    axes.scatter([one[key] for one in found], [one["bleu"] for one in found])
     for one in found:
-        axes.annotate(one["kind"], (one["trained"], one["bleu"]), xytext=(5, 3), textcoords="offset points")
-    axes.set(xlabel="training, tokens/s", ylabel="BLEU, test")
+        axes.annotate(one["kind"], (one[key], one["bleu"]), xytext=(5, 3), textcoords="offset points")
+    axes.set(xlabel=label, ylabel="BLEU, test")
+    axes.margins(x=0.15)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
     print(path, file=sys.stderr)
