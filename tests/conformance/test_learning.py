@@ -34,6 +34,8 @@ SETTINGS = {
     "heads": 4,
     "architecture": json.dumps(BERT),
     "frozen": False,
+    "free_bits": 4.0,  # as much of a string as its latent vector can hold costs nothing
+    "word_dropout": 0.0,
 }
 EOS, FIRST, LETTERS, LONGEST = 3, 5, 12, 5
 BANNED = [0, UNKNOWN, BOS, 4]
