@@ -42,6 +42,13 @@ def test_batches_are_full_where_lengths_allow_it() -> None:
     assert len(batches) < 1.1 * lengths.max(1).sum() / 4096
 
 
+def test_many_rows_are_a_multiple_of_eight() -> None:
+    lengths = realistic(9_000, spread=0.9)  # batches are cut, too
+    sizes = [len(rows) for rows in epoch_batches(lengths, batch_tokens=4096, seed=1, epoch=0)]
+    assert max(sizes) > 100
+    assert [size for size in sizes if size > 16 and size % 8] == []
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=60),
     st.integers(1, 200),

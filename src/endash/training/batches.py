@@ -46,7 +46,8 @@ def epoch_batches(lengths_NF: NDArray[Any], *, batch_tokens: int, seed: int, epo
     """The rows of each batch of an epoch; every row is in just one.
 
     A batch has at most `batch_tokens` positions on its larger side, padding included (a longer row stands alone);
-    passages count as source. Where it has more than 8 rows it has a multiple of 8. The same arguments give the same batches in the same order.
+    passages count as source. Where it has more than 16 rows it has a multiple of 8. The same arguments give the same batches
+    in the same order.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(lengths_NF))
     for number, start in enumerate(range(0, len(order), _POOL)):
