@@ -16,7 +16,7 @@ help: ## tell what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 	@echo 'Set PYTHON=python3.12 to build .venv with another Python, TO=zh-Hans to change the demo'"'"'s language.'
 
-$(INSTALLED): pyproject.toml scripts/install.sh
+$(INSTALLED): pyproject.toml scripts/install.sh $(wildcard native/*)
 	@sh scripts/install.sh .venv $(PYTHON)
 
 install: $(INSTALLED) ## make .venv, with endash and its tools in it
