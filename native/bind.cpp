@@ -1,2 +1,154 @@
+// The native core as Python sees it: a module of two classes, and what tests measure of the kernels.
 #include <nanobind/nanobind.h>
-NB_MODULE(_native, m) { m.def("answer", [] { return 42; }); }
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "engine.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace endash;
+
+using Array = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Matrix2 = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+namespace {
+
+std::vector<const Kernels*> available() {
+    std::vector<const Kernels*> sets;
+#ifdef ENDASH_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
+        sets.push_back(&avx512_kernels);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) sets.push_back(&avx2_kernels);
+#endif
+    sets.push_back(&plain_kernels);
+    return sets;
+}
+
+const Kernels& kernels_of(const std::string& name) {
+    for (const Kernels* k : available())
+        if (k->name == name) return *k;
+    throw std::invalid_argument("this machine has no instruction set '" + name + "'");
+}
+
+template <class T>
+T one_of(const std::string& what, const std::string& name, std::initializer_list<std::pair<const char*, T>> values) {
+    for (const auto& [known, value] : values)
+        if (name == known) return value;
+    throw std::invalid_argument("unknown " + what + " '" + name + "'");
+}
+
+Precision precision_of(const std::string& name) {
+    return one_of<Precision>("precision", name, {{"int8", Precision::int8}, {"bfloat16", Precision::bfloat16}, {"float32", Precision::float32}});
+}
+
+Side side_of(nb::dict d) {
+    Side s;
+    if (!d.size()) return s;
+    auto number = [&](const char* key) { return nb::cast<int>(d[key]); };
+    s.width = number("width"), s.layers = number("layers"), s.feed_forward = number("feed_forward");
+    s.heads = number("heads"), s.kv_heads = number("kv_heads");
+    s.activation = one_of<Activation>("activation", nb::cast<std::string>(d["activation"]),
+                                      {{"relu", Activation::relu}, {"gelu", Activation::gelu}, {"silu", Activation::silu}, {"silu-gated", Activation::silu_gated}});
+    s.positions = one_of<Positions>("positions", nb::cast<std::string>(d["positions"]),
+                                    {{"sinusoidal", Positions::sinusoidal}, {"learned", Positions::learned}, {"rotary", Positions::rotary}});
+    s.pre_norm = nb::cast<bool>(d["pre_norm"]), s.causal = nb::cast<bool>(d["causal"]), s.recurrent = nb::cast<bool>(d["recurrent"]);
+    return s;
+}
+
+Settings settings_of(nb::dict d) {
+    Settings s;
+    auto number = [&](const char* key) { return nb::cast<int>(d[key]); };
+    s.precision = precision_of(nb::cast<std::string>(d["precision"]));
+    s.encoder = side_of(nb::cast<nb::dict>(d["encoder"])), s.decoder = side_of(nb::cast<nb::dict>(d["decoder"]));
+    s.memory_width = number("memory_width"), s.memory_depth = number("memory_depth");
+    s.link_heads = number("link_heads"), s.link_kv_heads = number("link_kv_heads");
+    s.link = nb::cast<std::string>(d["link"]);
+    s.views = one_of<Settings::Views>("views", nb::cast<std::string>(d["views"]),
+                                      {{"states", Settings::Views::states}, {"layerwise", Settings::Views::layerwise}, {"mixed", Settings::Views::mixed}});
+    s.prefix = nb::cast<bool>(d["prefix"]);
+    s.source_size = number("source_size"), s.target_size = number("target_size");
+    s.never = nb::cast<std::vector<int>>(d["never"]);
+    s.bos = number("bos"), s.eos = number("eos"), s.first_slot = number("first_slot"), s.slots = number("slots");
+    return s;
+}
+
+std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const std::string& set) {
+    Tensors tensors;
+    std::vector<Array> alive;
+    for (auto [name, value] : parameters) {
+        alive.push_back(nb::cast<Array>(value));
+        const Array& a = alive.back();
+        Tensor tensor{a.data(), {}};
+        for (size_t i = 0; i < a.ndim(); i++) tensor.shape.push_back(a.shape(i));
+        tensors.emplace(nb::cast<std::string>(name), std::move(tensor));
+    }
+    const Settings s = settings_of(settings);
+    nb::gil_scoped_release released;
+    return std::make_shared<Model>(s, tensors, kernels_of(set));
+}
+
+uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, const std::vector<Matrix2>& memory, int limit, std::vector<int> slots,
+                std::vector<double> noise, nb::dict o, bool patient) {
+    auto request = std::make_shared<Request>();
+    for (int token : source)
+        if (token < 0 || token >= model.settings.source_size) throw std::invalid_argument("source token " + std::to_string(token) + " is not in the vocabulary");
+    for (const Matrix2& states : memory) {
+        if (states.shape(1) != (size_t)model.settings.memory_width || states.shape(0) != memory[0].shape(0))
+            throw std::invalid_argument("the states of a memory are of another shape than the model's");
+        request->memory.emplace_back(states.data(), states.data() + states.size());
+        request->memory_length = (int)states.shape(0);
+    }
+    request->source = std::move(source), request->limit = limit, request->slots = std::move(slots), request->noise = std::move(noise);
+    Options& options = request->options;
+    options.beam = nb::cast<int>(o["beam"]), options.n_best = nb::cast<int>(o["n_best"]), options.no_repeat = nb::cast<int>(o["no_repeat"]);
+    options.length_penalty = nb::cast<float>(o["length_penalty"]), options.prune = nb::cast<float>(o["prune"]);
+    options.sample = nb::cast<bool>(o["sample"]), options.stream = nb::cast<bool>(o["stream"]), options.shortlist = nb::cast<bool>(o["shortlist"]);
+    options.temperature = nb::cast<double>(o["temperature"]), options.top_p = nb::cast<double>(o["top_p"]), options.top_k = nb::cast<int>(o["top_k"]);
+    nb::gil_scoped_release released;
+    return engine.submit(std::move(request), patient);
+}
+
+nb::list wait(Engine& engine, double seconds) {
+    std::vector<Event> events;
+    {
+        nb::gil_scoped_release released;
+        events = engine.wait(seconds);
+    }
+    nb::list told;
+    for (const Event& e : events) {
+        nb::list found;
+        for (const Hypothesis& h : e.found) found.append(nb::make_tuple(h.tokens, h.score, h.normalised, h.finished));
+        told.append(nb::make_tuple(e.id, e.tokens, e.done, e.cancelled, found, e.error));
+    }
+    return told;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.def("instruction_sets", [] {
+        std::vector<std::string> names;
+        for (const Kernels* k : available()) names.emplace_back(k->name);
+        return names;
+    });
+    m.def("speed", [](const std::string& set, const std::string& precision, int rows, int inputs, int outputs) {
+        return Model::speed(kernels_of(set), precision_of(precision), rows, inputs, outputs);
+    }, nb::call_guard<nb::gil_scoped_release>(), "set"_a, "precision"_a, "rows"_a, "inputs"_a, "outputs"_a);
+    nb::class_<Model>(m, "Model")
+        .def_prop_ro("bytes", &Model::bytes)
+        .def_prop_ro("instruction_set", [](const Model& model) { return std::string(model.kernels.name); });
+    m.def("model", &make_model, "settings"_a, "parameters"_a, "instruction_set"_a);
+    nb::class_<Engine>(m, "Engine")
+        .def(nb::init<std::shared_ptr<const Model>, int, int, int>(), "model"_a, "threads"_a, "rows"_a, "room"_a)
+        .def("use_shortlist", &Engine::use_shortlist, "common"_a, "offsets"_a, "tokens"_a)
+        .def("submit", &submit, "model"_a, "source"_a, "memory"_a, "limit"_a, "slots"_a, "noise"_a, "options"_a, "patient"_a)
+        .def("cancel", &Engine::cancel, "id"_a)
+        .def("wait", &wait, "seconds"_a)
+        .def_prop_ro("memory", &Engine::memory)
+        .def("close", &Engine::close, nb::call_guard<nb::gil_scoped_release>());
+}
