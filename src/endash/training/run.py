@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
+from endash.corpora import Corpus
 from endash.errors import ModelError, TrainingError
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
 from endash.training.averaging import choose
+from endash.training.distillation import Distilled
 from endash.training.examples import Example
 from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
@@ -95,7 +97,13 @@ def _told(out: Path) -> Iterator[None]:
 def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
     """The run in its folder, from the corpus to the model."""
     halves = functools.cache(lambda: Halves(recipe))  # a run that goes on needs them no more
-    prepared = prepare(recipe, folder, say=shown.say, known=lambda: halves().vocabularies())
+    prepared = prepare(
+        recipe,
+        folder,
+        say=shown.say,
+        known=lambda: halves().vocabularies(),
+        distilled=_distilled(recipe, folder, machine, shown),
+    )
     shown.say(f"training on {machine}")
     if machine.warning:
         shown.warn(machine.warning)
@@ -122,6 +130,13 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         model.save(run.model, notes=notes)
     shown.say(f"ended by {ended_by}: {', '.join(notes)}")
     return run
+
+
+def _distilled(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Callable[[Corpus], Distilled] | None:
+    config = recipe.distillation
+    if config is None:
+        return None
+    return lambda corpus: Distilled(corpus, config, folder / "teacher", device=machine.device, progress=shown)
 
 
 def _finish(
