@@ -30,6 +30,7 @@ from endash.network import Network, Watched
 from endash.reading import Reading, batches, lengths, read
 from endash.recipe import Recipe, learned_positions
 from endash.retrieval import PairIndex
+from endash.shortlist import Shortlist
 from endash.stepper import find
 from endash.text import EOS, PAD, Codec
 from endash.text.foreign import ForeignTokenizer
@@ -43,10 +44,12 @@ class Model:
         codec: its vocabularies.
         network: its parameters, as a torch module.
         pairs: the translation memory that it reads, where its recipe has ``[retrieval]``.
+        shortlist: which target tokens may be written for which source tokens, where that was learned.
     """
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, *, pairs: PairIndex | None = None) -> None:
         self.recipe, self.codec, self.network, self.pairs = recipe, codec, network, pairs
+        self.shortlist: Shortlist | None = None
         self._origin: tuple[int, str] | None = None
 
     @classmethod
@@ -260,6 +263,8 @@ class Model:
                 self.codec.save(new / model_folder.TEXT)
                 if self.pairs is not None:
                     self.pairs.save(new / model_folder.PAIRS)
+                if self.shortlist is not None:
+                    self.shortlist.save(new / model_folder.SHORTLIST)
                 card = model_folder.card(self.recipe, self.network, notes)
                 (new / model_folder.CARD).write_text(card, encoding="utf-8")
         except OSError as error:
@@ -279,6 +284,8 @@ class Model:
         pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
         model = cls._shaped(recipe, codec, pairs)
         model_folder.read_parameters(where, model.network)
+        if (where / model_folder.SHORTLIST).exists():
+            model.shortlist = Shortlist.load(where / model_folder.SHORTLIST, (codec.size_source, codec.size_target))
         model.network.eval()
         return model
 

@@ -2,7 +2,7 @@
 
 model.safetensors   parameters           recipe.toml   how it was made
 text/               vocabularies         pairs/        the translation memory, where it reads one
-README.md           the model card
+README.md           the model card       shortlist.safetensors   which tokens may be written for which, where learned
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from endash.files import save_tensors
 from endash.recipe import Recipe
 
 PARAMETERS, RECIPE, TEXT, PAIRS, CARD = "model.safetensors", "recipe.toml", "text", "pairs", "README.md"
+SHORTLIST = "shortlist.safetensors"
 BEST = "model"  # the folder of a run that holds its best model
 
 

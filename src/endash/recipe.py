@@ -27,7 +27,7 @@ from endash.plugins import load_plugin
 from endash.registry import Registry
 from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
-from endash.training.config import TrainingConfig
+from endash.training.config import DistillationConfig, TrainingConfig
 
 _PARTS: dict[str | int, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
 
@@ -65,6 +65,7 @@ class Recipe(Config):
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
     retrieval: RetrievalConfig | None = None
     trained: TrainedConfig = Field(default_factory=TrainedConfig)
+    distillation: DistillationConfig | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -163,7 +164,7 @@ class Recipe(Config):
             raise RecipeError("\n".join(lines)) from None
         anchored = {
             name: _anchored(getattr(recipe, name), Path(folder).absolute(), name, changed)
-            for name in ("corpus", "trained")
+            for name in ("corpus", "trained", "distillation")
         }
         return recipe.model_copy(update={**anchored, "plugins": tuple(plugins)})
 

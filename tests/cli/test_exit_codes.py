@@ -18,7 +18,7 @@ from endash.cli.run import build_parser
 from endash.errors import CorpusError
 
 Cli = Callable[..., Any]
-COMMANDS = ("recipe", "train", "translate", "score", "evaluate", "encode", "decode", "sample", "look")
+COMMANDS = ("recipe", "train", "distill", "translate", "score", "evaluate", "encode", "decode", "sample", "look")
 
 
 def test_no_heavy_module_is_imported_for_help() -> None:
@@ -56,7 +56,11 @@ def test_the_version_is_the_package_s(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "see"),
     [
-        (["trian"], "unknown command 'trian': did you mean 'train'? allowed: decode, encode, ", "endash --help"),
+        (
+            ["trian"],
+            "unknown command 'trian': did you mean 'train'? allowed: decode, distill, encode, ",
+            "endash --help",
+        ),
         ([], "the following arguments are required: COMMAND", "endash --help"),
         (["train", "x.toml"], "the following arguments are required: --out", "endash train --help"),
         (

@@ -26,7 +26,7 @@ from endash.links import links
 from endash.recipe import Recipe, TrainedConfig
 from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
-from endash.training.config import TrainingConfig
+from endash.training.config import DistillationConfig, TrainingConfig
 
 CHINESE = ROOT / "README.zh-CN.md"
 EVERY_PAGE = [README, CHINESE, *PAGES]
@@ -163,6 +163,7 @@ SECTIONS = [
     ("## `[decoding]`", (DecodingConfig,)),
     ("## `[retrieval]`", (RetrievalConfig,)),
     ("## `[trained]`", (TrainedConfig,)),
+    ("## `[distillation]`", (DistillationConfig,)),
 ]
 
 

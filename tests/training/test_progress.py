@@ -42,3 +42,22 @@ def test_a_bar_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     run("quiet")
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_counted_before_there_are_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([100.0, 160.0, 1000.0, 1010.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(seconds))
+    with Progress("plain") as progress:
+        progress.count("sources", 500, 2000, log=False)
+        progress.count("sources", 1000, 2000, log=True)
+        progress.step(standing(1, 0.0), log=False)
+        progress.step(standing(2, 0.5), log=True)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "1,000 of 2,000 sources, 0:02:00 left"
+    assert second.endswith("0:00:10 left"), "training has a pace of its own"
+    with Progress("bar") as progress:
+        monkeypatch.setattr(module.time, "monotonic", lambda: 5.0)
+        progress.count("sources", 500, 2000, log=False)
+    assert "500 of 2,000 sources" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -137,6 +138,11 @@ def test_a_run_is_also_a_model_with_the_score_that_was_reported(made: tuple[Path
     card = (run.model / "README.md").read_text()
     assert f"{run.steps} steps" in card
     assert f"bleu {run.valid['bleu']:.2f}" in card
+    assert model.shortlist is not None
+    told = re.search(r"the shortlist has (\d+) of (\d+) target tokens .* holds (\d+\.\d)% of the valid part's", card)
+    assert told
+    assert 0 < int(told[1]) <= int(told[2]) == model.codec.size_target
+    assert 50 < float(told[3]) <= 100
 
 
 def test_interrupted_and_resumed_is_the_same_model(
@@ -176,6 +182,7 @@ def test_passages_of_a_translation_memory(tmp_path: Path) -> None:
     run = train(recipe(tmp_path, "retrieval.passages=2", "training.max_epochs=1"), tmp_path / "run", progress="quiet")
     model = Model.load(run.folder)
     assert model.pairs is not None
+    assert model.shortlist is None
     assert len(model.translate(["the door is red"], beam=2)[0]) >= 1
     assert json.loads((run.folder / "examples" / "train" / "examples.json").read_text())["fields"] == 4
 

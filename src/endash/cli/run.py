@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Sequence
 
 import endash
-from endash.cli import decode, encode, evaluate, look, recipe, sample, score, train, translate
+from endash.cli import decode, distill, encode, evaluate, look, recipe, sample, score, train, translate
 from endash.cli.parser import Parser, note
 from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
-_COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, sample, look)
+_COMMANDS = (recipe, train, distill, translate, score, evaluate, encode, decode, sample, look)
 
 _ABOUT = """Encoder–decoder models whose link and memory you choose, look at, keep and reuse.
 

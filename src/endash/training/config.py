@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,3 +70,16 @@ class TrainingConfig(Config):
 
 FREE_ON_RESUME = frozenset({*_LIMITS, "patience", "log_every"})
 """The settings that may differ when a run is gone on with: they change when it ends and what it shows, not what it is."""
+
+
+class DistillationConfig(Config):
+    """Section ``[distillation]`` of a recipe: a model whose translations of the train part are learned from."""
+
+    paths: ClassVar = ("teacher",)
+
+    teacher: Annotated[str, Field(min_length=1, description="a model or run, with a vocabulary of its own")]
+    targets: Annotated[
+        Literal["both", "teacher"],
+        Field(description="the teacher's targets and the corpus's own, or the teacher's alone"),
+    ] = "both"
+    beam: Annotated[int, Field(ge=1, description="beams of a source when the teacher translates")] = 5

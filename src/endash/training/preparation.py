@@ -26,6 +26,7 @@ from endash.training.examples import Example, Examples
 
 if TYPE_CHECKING:
     from endash.recipe import Recipe
+    from endash.training.distillation import Distilled
 
 _CHUNK = 1000  # records that are tokenised and looked up together
 _FORMAT = 2  # of the stored examples; another number makes them anew
@@ -97,17 +98,28 @@ class Tokenised:
         return rows
 
 
-def prepare(recipe: Recipe, folder: Path, *, say: Say, known: Callable[[], dict[str, Any]] = dict) -> Prepared:
-    """What training needs of `recipe`, out of `folder` where it is there already; `known` gives the vocabularies that are not to be learned.
+def prepare(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    say: Say,
+    known: Callable[[], dict[str, Any]] = dict,
+    distilled: Callable[[Corpus], Distilled] | None = None,
+) -> Prepared:
+    """What training needs of `recipe`, out of `folder` where it is there already.
+
+    `known` gives the vocabularies that are not to be learned, `distilled` what a teacher makes of the train part. Vocabularies
+    and translation memory are made of the corpus as it is, and so is the valid part.
 
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
     train, valid = Corpus(recipe.corpus, "train"), Corpus(recipe.corpus, "valid")  # first: a part may be missing
+    learned = distilled(train) if distilled else train
     codec = _vocabulary(recipe, train, folder / "text", say, known)
     pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
     examples = (
         _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
-        for corpus in (train, valid)
+        for corpus in (learned, valid)
     )
     return Prepared(codec, pairs, *examples)
 
@@ -138,7 +150,7 @@ def _translation_memory(corpus: Corpus, folder: Path, say: Say) -> PairIndex:
 
 
 def _examples(
-    recipe: Recipe, corpus: Corpus, folder: Path, *, codec: Codec, pairs: PairIndex | None, say: Say
+    recipe: Recipe, corpus: Corpus | Distilled, folder: Path, *, codec: Codec, pairs: PairIndex | None, say: Say
 ) -> Examples:
     fingerprint = _fingerprint(recipe, codec)
     examples = Examples.stored(folder, fingerprint)
@@ -193,4 +205,6 @@ def _fingerprint(recipe: Recipe, codec: Codec) -> str:
         "max_length": recipe.text.max_length,
         "codec": codec.fingerprint(),
     }
+    if recipe.distillation is not None:
+        made_from["distillation"] = _unplaced(recipe.distillation.model_dump(mode="json"))
     return hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -32,7 +32,7 @@ class Progress:
     def __init__(self, show: Show = "auto") -> None:
         self._show = ("bar" if sys.stderr.isatty() else "plain") if show == "auto" else show
         self._bar: Bar | None = None
-        self._began: tuple[float, float] | None = None
+        self._began: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> Self:
         if self._show == "bar":
@@ -72,12 +72,26 @@ class Progress:
 
     def step(self, standing: Standing, *, log: bool) -> None:
         """A step was made; `log` where a log line is due, which is when a plain line is shown."""
-        if self._began is None:
-            self._began = time.monotonic(), standing.fraction
+        self._begin("training", standing.fraction)
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=standing.fraction, description=self._short(standing))
         elif log:
             self.say(self._line(standing))
+
+    def count(self, what: str, done: int, total: int, *, log: bool) -> None:
+        """So many of `total` things are done before there are steps; `log` where a plain line is due."""
+        fraction = done / total
+        self._begin(what, fraction)
+        if self._bar or log:
+            told = f"{done:,} of {total:,} {what}, {self._left(fraction, what)} left"
+            if self._bar:
+                self._bar.update(self._bar.task_ids[0], completed=fraction, description=told)
+            else:
+                self.say(told)
+
+    def _begin(self, what: str, fraction: float) -> None:
+        if what not in self._began:
+            self._began[what] = time.monotonic(), fraction
 
     def _short(self, standing: Standing) -> str:
         """What fits beside the bar in 80 columns."""
@@ -93,10 +107,9 @@ class Progress:
             f"{self._left(standing.fraction)} left"
         )
 
-    def _left(self, fraction: float) -> str:
-        """The time that the rest takes at the pace since this process began training."""
-        assert self._began is not None
-        began, first = self._began
+    def _left(self, fraction: float, what: str = "training") -> str:
+        """The time that the rest takes at the pace since this process began with it."""
+        began, first = self._began[what]
         if fraction <= first:
             return "?"
         seconds = round((time.monotonic() - began) / (fraction - first) * max(0.0, 1 - fraction))

@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
+from endash.corpora import Corpus
 from endash.errors import ModelError, TrainingError
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
 from endash.training.averaging import choose
+from endash.training.distillation import Distilled
 from endash.training.examples import Example
 from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
@@ -26,6 +28,7 @@ from endash.training.machine import Machine, keep_freed_memory, machine_for
 from endash.training.preparation import Prepared, prepare
 from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
+from endash.training.shortlisting import applies, coverage, learn_shortlist
 from endash.training.validation import Validator
 
 
@@ -94,7 +97,13 @@ def _told(out: Path) -> Iterator[None]:
 def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
     """The run in its folder, from the corpus to the model."""
     halves = functools.cache(lambda: Halves(recipe))  # a run that goes on needs them no more
-    prepared = prepare(recipe, folder, say=shown.say, known=lambda: halves().vocabularies())
+    prepared = prepare(
+        recipe,
+        folder,
+        say=shown.say,
+        known=lambda: halves().vocabularies(),
+        distilled=_distilled(recipe, folder, machine, shown),
+    )
     shown.say(f"training on {machine}")
     if machine.warning:
         shown.warn(machine.warning)
@@ -117,9 +126,17 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
     with Stop() as stop, Journal(folder, step=training.position.step, warn=shown.warn) as journal:
         ended_by = training.run(stop, journal)
         run = _finish(training, lambda: validator(stop), ended_by, journal)
-        model.save(run.model, notes=_notes(run))
-    shown.say(f"ended by {ended_by}: {', '.join(_notes(run))}")
+        notes = _notes(run) + (_shortlist(model, prepared) if applies(recipe) else [])
+        model.save(run.model, notes=notes)
+    shown.say(f"ended by {ended_by}: {', '.join(notes)}")
     return run
+
+
+def _distilled(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Callable[[Corpus], Distilled] | None:
+    config = recipe.distillation
+    if config is None:
+        return None
+    return lambda corpus: Distilled(corpus, config, folder / "teacher", device=machine.device, progress=shown)
 
 
 def _finish(
@@ -153,6 +170,16 @@ def _notes(run: Run) -> list[str]:
         f"{run.steps} steps in {run.minutes:.1f} minutes",
         what if len(run.averaged) > 1 else f"the checkpoint of step {run.averaged[0]}",
         f"on the valid part: {figures}",
+    ]
+
+
+def _shortlist(model: Model, prepared: Prepared) -> list[str]:
+    """Give the model the shortlist that its examples teach; a line for the model card."""
+    model.shortlist = learn_shortlist(prepared)
+    held = coverage(model.shortlist, prepared.valid)
+    return [
+        f"the shortlist has {held.size:.0f} of {prepared.codec.size_target:,} target tokens for a source on average, and "
+        f"holds {held.share:.1%} of the valid part's"
     ]
 
 

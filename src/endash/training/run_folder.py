@@ -4,6 +4,7 @@ recipe.toml     the resolved recipe         metrics.jsonl   the figures, a line 
 text/  pairs/   vocabularies, translation   tensorboard/    the same for TensorBoard
                 memory                      checkpoints/    from which the run goes on
 examples/       the tokenised corpus        model/          the best model so far
+teacher/        what a teacher wrote, where the recipe has one
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from endash.recipe import Recipe
 
 _RECIPE, _LOCK = "recipe.toml", ".lock"
-_MADE = ("text", "pairs", "examples", "checkpoints", "model", "tensorboard", "metrics.jsonl")
+_MADE = ("text", "pairs", "teacher", "examples", "checkpoints", "model", "tensorboard", "metrics.jsonl")
 
 
 @contextmanager
