@@ -87,7 +87,7 @@ def test_settings_tell_where_a_vocabulary_comes_from(codec: Codec) -> None:
     with pytest.raises(TextError, match=r"text.model = 'bpe', and the vocabulary was imported: set text.model = 'imp"):
         Codec(codec.source, codec.target, config=TextConfig(model="bpe"))
     own = Tokenizer.train(TEXTS, TextConfig(size=320))
-    with pytest.raises(TextError, match="text.model = 'imported', and the vocabulary was trained here: set"):
+    with pytest.raises(TextError, match=r"text.model = 'imported', and the vocabulary was trained here: set"):
         Codec(own, own, config=CONFIG)
     with pytest.raises(TextError, match=r"learns no vocabulary: name the imported model in \[trained\]"):
         Codec.train(lambda: [("a", "b")], CONFIG)
