@@ -1,0 +1,1 @@
+"""Models from elsewhere: Marian checkpoints of transformers."""
