@@ -30,6 +30,7 @@ COMMANDS = (
     "sample",
     "look",
     "import",
+    "export",
 )
 
 

@@ -1,4 +1,4 @@
-"""`endash import`: figures on standard output, and a model that every other command takes."""
+"""`endash import` and `endash export`: figures on standard output, and a model that every other command takes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if transformers were not installed."""
+    """As if neither transformers nor ctranslate2 were installed."""
 
     def find(name: str) -> object:
-        return None if name == "transformers" else find_spec(name)
+        return None if name in {"transformers", "ctranslate2"} else find_spec(name)
 
     monkeypatch.setattr("endash.interop.parity.find_spec", find)
+    monkeypatch.setattr("endash.interop.ctranslate2.find_spec", find)
 
 
 def test_an_imported_model_is_used_like_any_other(
@@ -96,3 +97,23 @@ def test_an_imported_model_learns_on(cli: Cli, checkpoint: Path, tmp_path: Path,
         for one, other in zip(tuned.network.parameters(), former.network.parameters(), strict=True)
     )
     assert 0 < gap < 1e-4  # two tiny steps from where it was
+
+
+def test_export_says_what_is_missing(cli: Cli, model: Path, tmp_path: Path, without_peers: None) -> None:
+    done = cli("export", model, "--to", "ctranslate2", "--out", tmp_path / "ct2")
+    assert (done.code, done.out) == (2, "")
+    assert 'is not installed: pip install "endash[ctranslate2]"' in done.err
+    done = cli("export", model, "--to", "ctranslate", "--out", tmp_path / "ct2")
+    assert "unknown library 'ctranslate': did you mean 'ctranslate2'?" in done.err
+    assert not (tmp_path / "ct2").exists()
+
+
+def test_export_tells_its_figures(cli: Cli, model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="pip install ctranslate2, to compare with it")
+    (tmp_path / "test.tsv").write_text("source\ttarget\nThe door is on.\t\nThe {x} is on.\t\n", "utf-8")
+    done = cli("export", model, "--to", "ctranslate2", "--out", tmp_path / "ct2", "--check", tmp_path / "test.tsv")
+    assert done.code == 0, done.err
+    assert "the log-probabilities of 1 translations differ by " in done.out
+    assert "1 of 1 greedy translations are the same\n" in done.out
+    assert "left out of the comparison, for they have placeholders: 1\n" in done.err
+    assert (tmp_path / "ct2" / "model.bin").is_file()

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_the_readme_s_python_runs(workshop: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_commands_of_interop_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a checkpoint of the name that they use."""
+    """With a checkpoint of the name that they use; what another library must be there for is left out where it is not."""
     monkeypatch.chdir(tmp_path)
     marian_checkpoints.write(tmp_path / "marian")
     rows = "".join(f"{one} {two}\t{two}\n" for one in marian_checkpoints.TEXTS for two in marian_checkpoints.WORDS)
@@ -97,6 +98,8 @@ def test_the_commands_of_interop_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for line in commands(ROOT / "docs" / "interop.md"):
         before, _, command = line.rpartition("endash ")
         argv = shlex.split(command)
+        if argv[0] == "export" and find_spec("ctranslate2") is None:
+            continue
         given = before.partition('"')[2].rpartition('"')[0].encode()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
         assert main(argv + (["--set", "training.max_steps=2"] if argv[0] == "train" else [])) == 0, line

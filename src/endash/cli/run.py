@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Sequence
 
 import endash
-from endash.cli import decode, encode, evaluate, import_, look, recipe, sample, score, train, translate
+from endash.cli import decode, encode, evaluate, export, import_, look, recipe, sample, score, train, translate
 from endash.cli.parser import Parser, note
 from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
-_COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, sample, look, import_)
+_COMMANDS = (recipe, train, translate, score, evaluate, encode, decode, sample, look, import_, export)
 
 _ABOUT = """Encoder–decoder models whose link and memory you choose, look at, keep and reuse.
 

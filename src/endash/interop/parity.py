@@ -23,6 +23,7 @@ from endash.model import Model
 from endash.network import BOS, Batch
 from endash.reading import batches
 from endash.text import EOS, Codec, Tokenizer
+from endash.text.tokenizer import FIRST_SLOT
 
 _TOLERANCE = (
     1e-3  # of the largest score: sums in another order differ by a hundredth of it, a wrong parameter by far more
@@ -98,6 +99,37 @@ def beside_transformers(model: Model, folder: Path, texts: Sequence[str]) -> Par
         )
         compared.add(model.network(Batch(source_1S, target_1T)), theirs, target, written[0, 1:].tolist())
     return compared.parity(f"transformers {version('transformers')}", "logits")
+
+
+@torch.no_grad()
+def beside_ctranslate2(model: Model, folder: Path, texts: Sequence[str]) -> Parity:
+    """The model beside the CTranslate2 model that was made of it, in float32, which needs ctranslate2.
+
+    Texts with placeholders are left out, for CTranslate2 has no rule on how often they are written. Raises ModelError if all are.
+    """
+    import ctranslate2
+
+    translator = ctranslate2.Translator(str(folder), device="cpu", compute_type="float32")
+    codec, compared = model.codec, _Compared(model)
+    texts = [text for text in texts if not codec.encode_source(text).placeholders]
+    if not texts:
+        raise ModelError(
+            "every text to compare with has placeholders, on which CTranslate2 has no rule: give some without"
+        )
+    slots = range(FIRST_SLOT, FIRST_SLOT + codec.target.slots)
+    never = [[piece] for piece in codec.target.pieces([*codec.target.never_written, *slots])]
+    ids = {piece: token for token, piece in enumerate(codec.target.pieces(range(len(codec.target))))}
+    for source, target in _translated(model, texts):
+        pieces = [codec.source.pieces(source[:-1])]
+        [scored] = translator.score_batch(pieces, [codec.target.pieces(target[:-1])])
+        memory = model.network.encode(torch.tensor([source]))
+        ours = model.network.score(memory, torch.tensor([target]))
+        [written] = translator.translate_batch(
+            pieces, beam_size=1, max_decoding_length=_most(model, source), suppress_sequences=never
+        )
+        tokens = [ids[piece] for piece in written.hypotheses[0]]
+        compared.add(ours, torch.tensor([scored.log_probs]), target, tokens)
+    return compared.parity(f"ctranslate2 {version('ctranslate2')} in float32", "log-probabilities")
 
 
 class _Compared:
