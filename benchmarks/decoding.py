@@ -4,7 +4,7 @@
     python benchmarks/decoding.py --checkpoint MARIAN_FOLDER --subwords MODEL.spm --test test.tsv.gz
 
 The folder holds a MarianMTModel as `save_pretrained` writes it; the subword model's ids have to be the checkpoint's own.
-The parameters are copied into an endash network, and both are first shown to compute the same. See docs/benchmarks.md.
+Endash imports the folder as `endash import` does, and both are first shown to compute the same. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 import workers
-from marian import network_of
 from torch import Tensor, nn
 from workers import Spread
 
@@ -105,6 +104,9 @@ def report(runs: dict[str, list[dict[str, Any]]], references: list[str]) -> list
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """A worker's part: the parity of both sides, or one side's seconds from text to text, and its text."""
+    if job["side"] == "endash":
+        return timed(endash(job), job["sources"])
+
     import sentencepiece
     from transformers import MarianMTModel, logging
 
@@ -114,28 +116,46 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     marian = MarianMTModel.from_pretrained(job["checkpoint"]).eval()
     if job["side"] == "parity":
         texts = job["sources"][:PARITY], job["targets"]
-        return parity(marian, *([[*ids, EOS] for ids in subwords.encode(side)] for side in texts))
-    search = endash_search(marian) if job["side"] == "endash" else generate(marian, by_length="sorted" in job["side"])
+        return parity(marian, imported(job), *([[*ids, EOS] for ids in subwords.encode(side)] for side in texts))
+    search = generate(marian, by_length="sorted" in job["side"])
 
     def translate(texts: list[str]) -> list[str]:
         found = search([[*ids, EOS] for ids in subwords.encode(texts)], job["beam"])
         return [subwords.decode(ids) for ids in found]
 
-    translate(job["sources"][:WARM_UP])
+    return timed(translate, job["sources"])
+
+
+def timed(translate: Callable[[list[str]], list[str]], sources: list[str]) -> dict[str, Any]:
+    """The seconds from text to text, and the text."""
+    translate(sources[:WARM_UP])
     began = time.perf_counter()
-    outputs = translate(job["sources"])
+    outputs = translate(sources)
     return {"seconds": time.perf_counter() - began, "outputs": outputs}
 
 
+def imported(job: dict[str, Any]) -> Any:
+    """The checkpoint as a model of endash."""
+    from endash.interop.marian import import_marian
+
+    return import_marian(job["checkpoint"], job["subwords"])
+
+
+def endash(job: dict[str, Any]) -> Callable[[list[str]], list[str]]:
+    """What ``endash translate`` does: sentences sorted by length, batches by tokens."""
+    model, beam = imported(job), job["beam"]
+    return lambda texts: [found[0].text for found in model.translate(texts, beam=beam)]
+
+
 @torch.inference_mode()
-def parity(marian: Any, sources: Ids, targets: Ids) -> dict[str, Any]:
+def parity(marian: Any, model: Any, sources: Ids, targets: Ids) -> dict[str, Any]:
     """How far the scores of the same targets are apart, over all real target positions and all tokens."""
     from endash.network import Batch
 
     source, target = padded(sources), padded(targets)
     begun = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], 1)
     theirs = marian(input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=begun).logits
-    ours = network_of(marian)(Batch(source, target))
+    ours = model.network(Batch(source, target))
     difference = (theirs - ours)[target != PAD].abs().max()
     return {"difference": float(difference), "largest": float(theirs[target != PAD].abs().max())}
 
@@ -163,36 +183,6 @@ def generate(marian: Any, *, by_length: bool) -> Callable[[Ids, int], Ids]:
             )
             for i, tokens in zip(batch, written[:, 1:].tolist(), strict=True):
                 found[i] = tokens[: tokens.index(EOS)] if EOS in tokens else [token for token in tokens if token != PAD]
-        return found
-
-    return search
-
-
-def endash_search(marian: Any) -> Callable[[Ids, int], Ids]:
-    """The search of ``endash translate``: sentences sorted by length, batches by tokens."""
-    from endash.decoding.config import DecodingConfig
-    from endash.decoding.processors import BanTokens
-    from endash.decoding.search import search as search_all
-    from endash.stepper import NetworkStepper
-
-    network = network_of(marian)
-    processors = [BanTokens([PAD, BOS])]
-
-    @torch.no_grad()
-    def search(sources: Ids, beam: int) -> Ids:
-        config = DecodingConfig(beam=beam)
-        found: Ids = [[] for _ in sources]
-        order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
-        while order:
-            size = max(1, config.batch_tokens // len(sources[order[0]]))
-            batch, order = order[:size], order[size:]
-            memory = network.encode(padded([sources[i] for i in batch]))
-            limits = torch.tensor([config.max_length(len(sources[i])) for i in batch])
-            best = search_all(
-                NetworkStepper(network, memory), config, bos=BOS, eos=EOS, max_lengths_B=limits, processors=processors
-            )
-            for i, hypotheses in zip(batch, best, strict=True):
-                found[i] = list(hypotheses[0].tokens)
         return found
 
     return search

@@ -142,7 +142,7 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
         ("training.learning_rate=nan", "--set training.learning_rate: NaN should be a finite number"),
         ("encoder.layers=0", "--set encoder.layers: 0 should be greater than or equal to 1"),
         ("encoder.dropout=1", "--set encoder.dropout: 1 should be less than 1"),
-        ("text.model=bep", "--set text.model: \"bep\" is unknown: did you mean 'bpe'? allowed: bpe, unigram"),
+        ("text.model=bep", "--set text.model: \"bep\" is unknown: did you mean 'bpe'? allowed: bpe, imported, unigram"),
         (
             "link.kind=dott",
             "--set link.kind: \"dott\" is unknown: did you mean 'dot'? allowed: additive, cross-attention, ",

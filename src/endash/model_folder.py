@@ -96,6 +96,13 @@ def card(recipe: Recipe, network: nn.Module, notes: Sequence[str]) -> str:
         'echo "…" | endash translate FOLDER',
         "```",
         "",
-        f"`{RECIPE}` says how it was trained. It was made by Endash (https://pypi.org/project/endash).",
+        f"`{RECIPE}` says {_told(recipe)}. It was made by Endash (https://pypi.org/project/endash).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told(recipe: Recipe) -> str:
+    """What a recipe tells of its model."""
+    if recipe.corpus.train:
+        return "how it was trained"
+    return "what it is made of; on what and how it was trained is not known here"

@@ -78,6 +78,7 @@ class Recipe(Config):
         reasons = (
             why_not(self.encoder, self.link, self.decoder),
             None if embedded else self._why_not_read_itself(),
+            self._why_not_imported(),
             head,
             why_not_search(self.decoding, self.decoder),
             self._too_long(),
@@ -98,6 +99,19 @@ class Recipe(Config):
                 )
         if self.retrieval is not None:
             return f"{name} embeds its source itself, and [retrieval] joins to embedded tokens: leave [retrieval] out"
+        return None
+
+    def _why_not_imported(self) -> str | None:
+        """Why an imported vocabulary, which has no sep and no slots, does not go with the rest of this recipe."""
+        if self.text.model != "imported":
+            return None
+        if self.text.placeholders:
+            return (
+                "text.model = 'imported' has no tokens that stand for placeholders: set text.placeholders = false, and they are "
+                "spelled like other text"
+            )
+        if self.retrieval is not None:
+            return "text.model = 'imported' has no token between the source and the target of a passage: leave [retrieval] out"
         return None
 
     def _too_long(self) -> str | None:

@@ -20,10 +20,8 @@ from endash.decoding.search import search
 from endash.memory import Memory
 from endash.network import Network, Written
 from endash.parts.contracts import OpenLink
-from endash.text import BOS, EOS, PAD, SEP, UNK, Codec
+from endash.text import BOS, EOS, UNK, Codec
 from endash.text.tokenizer import FIRST_SLOT
-
-_NEVER_WRITTEN = (PAD, UNK, BOS, SEP)
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def find(
     """What search finds for each row of a memory; `sources` are the rows' own tokens, `rows` as for `search`, `end` is
     where the decoder's positions end, if they do.
 
-    No special token is written, and the slots of each source are, as often as they stand in it.
+    No special token is written that the vocabulary rules out, and the slots of each source are, as often as they stand in it.
     """
     lengths = [min(config.max_length(len(tokens)), end or sys.maxsize) for tokens in sources]
     limits_B = torch.tensor(lengths, dtype=torch.long, device=memory.states.device)
@@ -100,12 +98,12 @@ def find(
             config,
             unknown=UNK,
             eos=EOS,
-            banned=_NEVER_WRITTEN,
+            banned=(UNK, *text.target.never_written),
             max_lengths_B=limits_B,
             slots=slots,
         )
     stepper = NetworkStepper(network, memory)
-    processors: list[Processor] = [BanTokens(_NEVER_WRITTEN, stepper.device)]
+    processors: list[Processor] = [BanTokens(text.target.never_written, stepper.device)]
     if config.no_repeat is not None:
         spared = range(FIRST_SLOT, FIRST_SLOT + text.target.slots)
         processors.append(NoRepeat.of(stepper.rows, length=config.no_repeat, spared=spared, device=stepper.device))

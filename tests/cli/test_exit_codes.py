@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import shlex
 import subprocess
@@ -18,7 +19,20 @@ from endash.cli.run import build_parser
 from endash.errors import CorpusError
 
 Cli = Callable[..., Any]
-COMMANDS = ("recipe", "train", "distill", "translate", "score", "evaluate", "encode", "decode", "sample", "look")
+COMMANDS = (
+    "recipe",
+    "train",
+    "distill",
+    "translate",
+    "score",
+    "evaluate",
+    "encode",
+    "decode",
+    "sample",
+    "look",
+    "import",
+    "export",
+)
 
 
 def test_no_heavy_module_is_imported_for_help() -> None:
@@ -41,7 +55,11 @@ def test_every_help_has_an_example(command: tuple[str, ...], cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_is_understood(name: str) -> None:
-    examples = str(sys.modules[f"endash.cli.{name}"].__doc__).partition("example:\n")[2].splitlines()
+    examples = (
+        str(sys.modules[f"endash.cli.{name}{'_' if keyword.iskeyword(name) else ''}"].__doc__)
+        .partition("example:\n")[2]
+        .splitlines()
+    )
     commands = [shlex.split(line)[shlex.split(line).index("endash") + 1 :] for line in examples]
     assert name in {command[0] for command in commands}
     for command in commands:

@@ -150,7 +150,6 @@ def test_a_short_corpus_is_judged_at_its_end(tmp_path: Path) -> None:
         ({"split": {"valid": 0.5, "test": 0.5}}, r"leave nothing to train on: their sum must be below 1"),
         ({"split": {"valid": 1.0}}, "less than 1"),
         ({"split": {"valid": 0.1}, "valid": {"kind": "mo", "path": "x"}}, "valid comes from a file and from the split"),
-        ({"train": []}, "at least 1 item"),
         ({"train": {"kind": "tvs", "path": "x"}}, "Input tag 'tvs' .* does not match any of the expected tags.*'tsv'"),
         ({"filters": [{"kind": "emty"}]}, "Input tag 'emty' .* does not match any of the expected tags.*'empty'"),
         (
@@ -200,3 +199,11 @@ def test_a_part_with_nothing_left_says_where_it_went(tmp_path: Path) -> None:
     train = table(tmp_path / "a.tsv", ["a\tA", "b\tB"])
     with pytest.raises(CorpusError, match=r"no record is left; check the files, .*(?s:.)*2 dropped by untranslated"):
         list(Corpus(config(train=train, split={}, filters=[{"kind": "untranslated"}])))
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_corpus_that_is_not_known_gives_nothing_to_train_on(part: Any) -> None:
+    with pytest.raises(
+        CorpusError, match=r"^corpus\.train is empty: name what to train on, as corpus\.train = \{ kind"
+    ):
+        Corpus(CorpusConfig(train=()), part)

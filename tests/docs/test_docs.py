@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,11 +10,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from blocks import PAGES, README, ROOT, blocks
 
+import marian_checkpoints
+from endash.cli import main
 from endash.cli.run import build_parser
 from endash.config import Config
 from endash.corpora import CorpusConfig
@@ -82,6 +86,23 @@ def test_the_readme_s_python_runs(workshop: Path, monkeypatch: pytest.MonkeyPatc
         names: dict[str, object] = {}
         exec(compile(block.code, str(README), "exec"), names)
         assert names["model"].decode(names["again"]) == names["model"](list(names["memory"].sources))  # type: ignore[attr-defined]
+
+
+def test_the_commands_of_interop_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a checkpoint of the name that they use; what another library must be there for is left out where it is not."""
+    monkeypatch.chdir(tmp_path)
+    marian_checkpoints.write(tmp_path / "marian")
+    rows = "".join(f"{one} {two}\t{two}\n" for one in marian_checkpoints.TEXTS for two in marian_checkpoints.WORDS)
+    for name in ("pairs.tsv", "test.tsv"):
+        (tmp_path / name).write_text(f"source\ttarget\n{rows[:600].rpartition(chr(10))[0]}\n", encoding="utf-8")
+    for line in commands(ROOT / "docs" / "interop.md"):
+        before, _, command = line.rpartition("endash ")
+        argv = shlex.split(command)
+        if argv[0] == "export" and find_spec("ctranslate2") is None:
+            continue
+        given = before.partition('"')[2].rpartition('"')[0].encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
+        assert main(argv + (["--set", "training.max_steps=2"] if argv[0] == "train" else [])) == 0, line
 
 
 @every_page

@@ -10,12 +10,25 @@ import traceback
 from collections.abc import Sequence
 
 import endash
-from endash.cli import decode, distill, encode, evaluate, look, recipe, sample, score, train, translate
+from endash.cli import (
+    decode,
+    distill,
+    encode,
+    evaluate,
+    export,
+    import_,
+    look,
+    recipe,
+    sample,
+    score,
+    train,
+    translate,
+)
 from endash.cli.parser import Parser, note
 from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
-_COMMANDS = (recipe, train, distill, translate, score, evaluate, encode, decode, sample, look)
+_COMMANDS = (recipe, train, distill, translate, score, evaluate, encode, decode, sample, look, import_, export)
 
 _ABOUT = """Encoder–decoder models whose link and memory you choose, look at, keep and reuse.
 
@@ -40,7 +53,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         assert command.__doc__ is not None
-        name = command.__name__.rpartition(".")[2]
+        name = command.__name__.rpartition(".")[2].rstrip("_")  # import is a word of Python
         child = commands.add_parser(name, help=command.__doc__.splitlines()[0], description=command.__doc__)
         child.set_defaults(run=command.run, parser=child)
         command.add_arguments(child)

@@ -57,11 +57,12 @@ class SplitConfig(Config):
 class CorpusConfig(Config):
     """Section ``[corpus]`` of a recipe.
 
-    `train`, `valid` and `test` are a reader each, or a list of readers. Without `valid`, `test` and `split`, 5 % of `train`
+    `train`, `valid` and `test` are a reader each, or a list of readers. The list for `train` is empty in the recipe of a model
+    that was made elsewhere, of a corpus that is not known; such a recipe trains nothing. Without `valid`, `test` and `split`, 5 % of `train`
     become valid and 5 % test. `max_bad` is the share of bad lines past which reading stops.
     """
 
-    train: Annotated[ReaderConfigs, Field(min_length=1)]
+    train: ReaderConfigs
     valid: ReaderConfigs = ()
     test: ReaderConfigs = ()
     split: SplitConfig | None = None
@@ -100,6 +101,10 @@ class Corpus:
         self.report = CorpusReport(part)
         self._given = getattr(config, part)  # readers of this part's own; empty if it comes out of train
         self._shares = config.shares()
+        if not config.train and (part == "train" or not self._given):
+            raise CorpusError(
+                'corpus.train is empty: name what to train on, as corpus.train = { kind = "tsv", path = "…" }'
+            )
         if not self._given and not getattr(self._shares, part):
             raise CorpusError(
                 f"the corpus has no {part} part: give it corpus.{part}, or a share, as corpus.split.{part} = 0.05"

@@ -1,8 +1,8 @@
 """Beam search over all rows of a batch at once.
 
 At each step the 2K best continuations of a row are found. Those among the first K that end the sentence are finished; the
-first K that do not are the beams of the next step, so a beam never shrinks (as in fairseq's sequence generator, Ott et al.
-2019). A row goes on until no live beam could change what it returns, however it went on.
+first K that do not are the beams of the next step, so a beam never shrinks. A row goes on until K hypotheses have ended (both as
+in fairseq's sequence generator, Ott et al. 2019), or until no live beam could change what it returns, however it went on.
 
 Shapes: B rows of the search, R rows not finished, K beams, C = 2K candidates, N hypotheses to return, V vocabulary.
 """
@@ -71,6 +71,7 @@ class _Beams(Generic[S]):
         self.limits_R = max_lengths_B
         self.tokens_RK = torch.full((rows, 1), bos, dtype=torch.int64, device=device)
         self.live_RK = torch.zeros(rows, 1, device=device)
+        self.ended_R = torch.zeros(rows, dtype=torch.int64, device=device)
 
     def step(self) -> None:
         """Read one token on every beam and choose the next."""
@@ -91,6 +92,7 @@ class _Beams(Generic[S]):
             ended_RK = scores_RK.masked_fill(~ended_RC[:, :beam], NEVER)
             divisor = length**self.config.length_penalty
             self.pool.add(self.rows_R, ended_RK, parents_RK, length=length - 1, divisor=divisor)
+            self.ended_R = self.ended_R + ended_RC[:, :beam].sum(1)
             going_RK = ended_RC.sort(dim=1, stable=True).indices[:, :beam]  # each beam ends once: K of 2K go on
             scores_RK = found.scores.gather(1, going_RK)
             parents_RK, tokens_RK = found.beams.gather(1, going_RK), found.tokens.gather(1, going_RK)
@@ -98,7 +100,7 @@ class _Beams(Generic[S]):
         return parents_RK
 
     def _done(self) -> Tensor:
-        """Whether (R,) each row can find nothing better.
+        """Whether (R,) each row has found enough, or can find nothing better.
 
         A log-probability only falls, so a live hypothesis of score s ends at best with s / limit ** alpha: it gets there
         by tokens that cost nothing. That is exact for alpha >= 0.
@@ -111,7 +113,8 @@ class _Beams(Generic[S]):
             beams_RK = torch.arange(self.config.beam, device=live_RK.device).expand_as(live_RK)
             self.pool.add(self.rows_R[cut_R], live_RK, beams_RK, length=length, divisor=length**alpha)
         attainable_R = self.live_RK[:, 0] / self.limits_R**alpha
-        return full_R | (attainable_R <= self.pool.normalised_BN[self.rows_R, -1])
+        enough_R = self.ended_R >= self.config.beam
+        return full_R | enough_R | (attainable_R <= self.pool.normalised_BN[self.rows_R, -1])
 
     def _go_on(self, parents_RK: Tensor, done_R: Tensor) -> None:
         """Bring state and processors to the new beams, and drop the rows that are done when it pays."""
@@ -119,7 +122,7 @@ class _Beams(Generic[S]):
         if done * DROP_SHARE >= len(done_R):
             stay = (~done_R).nonzero().flatten()
             self.rows_R, self.limits_R, parents_RK = self.rows_R[stay], self.limits_R[stay], parents_RK[stay]
-            self.tokens_RK, self.live_RK = self.tokens_RK[stay], self.live_RK[stay]
+            self.tokens_RK, self.live_RK, self.ended_R = self.tokens_RK[stay], self.live_RK[stay], self.ended_R[stay]
             if not len(stay):
                 return
             self.state = self.state.select(stay)

@@ -2,6 +2,7 @@
 
 from endash.text.codec import Codec, EncodedSource
 from endash.text.config import TextConfig
+from endash.text.imported import ImportedTokenizer
 from endash.text.placeholders import cut_at_placeholders, find_placeholders
 from endash.text.sentences import split_text
 from endash.text.tokenizer import BOS, EOS, PAD, SEP, UNK, Tokenizer
@@ -14,6 +15,7 @@ __all__ = [
     "UNK",
     "Codec",
     "EncodedSource",
+    "ImportedTokenizer",
     "TextConfig",
     "Tokenizer",
     "cut_at_placeholders",

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from endash.errors import TextError
 from endash.text.config import TextConfig
 from endash.text.foreign import ForeignTokenizer
+from endash.text.imported import ImportedTokenizer
 from endash.text.placeholders import cut_at_placeholders
 from endash.text.sentences import split_text
 from endash.text.tokenizer import EOS, FIRST_SLOT, SEP, UNK, Tokenizer
@@ -42,6 +43,13 @@ class Codec:
         self.source = source
         self.target = target
         self.config = config
+        imported = config.model == "imported"
+        for side in (source, target):
+            if isinstance(side, Tokenizer) and isinstance(side, ImportedTokenizer) != imported:
+                made, fits = ("trained here", "'unigram' or 'bpe'") if imported else ("imported", "'imported'")
+                raise TextError(
+                    f"text.model = {config.model!r}, and the vocabulary was {made}: set text.model = {fits}"
+                )
 
     @classmethod
     def train(
@@ -55,7 +63,8 @@ class Codec:
         """Learn the vocabularies from pairs of source and target; of those that are given nothing is learned.
 
         `records` is called for each vocabulary, and what it gives is read once, as a stream. Placeholders are not learned
-        from when `config.placeholders` keeps them whole. Raises TextError as `Tokenizer.train` does.
+        from when `config.placeholders` keeps them whole. Raises TextError as `Tokenizer.train` does, and where a vocabulary that
+        shall be imported is not given.
         """
 
         def side(*sides: int) -> Iterable[str]:
@@ -63,6 +72,11 @@ class Codec:
                 for text in (pair[side] for side in sides):
                     yield from cut_at_placeholders(text)[::2] if config.placeholders else (text,)
 
+        if config.model == "imported" and target is None:
+            raise TextError(
+                "text.model = 'imported' learns no vocabulary: name the imported model in [trained], as its encoder and its "
+                'decoder, or set text.model = "unigram"'
+            )
         if config.joint and source is None and target is None:
             source = target = Tokenizer.train(side(0, 1), config)
         source = source or Tokenizer.train(side(0), config)
@@ -187,7 +201,8 @@ class Codec:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise TextError(f"{folder / _SETTINGS} does not hold a model's text settings: {reason}") from None
         names = _files(config, foreign=(folder / _FOREIGN).exists())
-        vocabularies = [(ForeignTokenizer if name == _FOREIGN else Tokenizer).load(folder / name) for name in names]
+        ours = ImportedTokenizer if config.model == "imported" else Tokenizer
+        vocabularies = [(ForeignTokenizer if name == _FOREIGN else ours).load(folder / name) for name in names]
         target = vocabularies[-1]
         assert isinstance(target, Tokenizer)
         codec = cls(vocabularies[0], target, config=config)
@@ -201,7 +216,10 @@ class Codec:
     def fingerprint(self) -> str:
         """32 hexadecimal digits that are the same if and only if every text gets the same tokens."""
         told = hashlib.blake2b(digest_size=16)
-        for part in (self.source.model, self.target.model, str(self.config.placeholders).encode()):
+        parts = [self.source.model, self.target.model, str(self.config.placeholders).encode()]
+        if self.config.model == "imported":  # spells otherwise, even by a model that was trained here
+            parts.append(b"imported")
+        for part in parts:
             told.update(hashlib.blake2b(part).digest())
         return told.hexdigest()
 

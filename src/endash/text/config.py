@@ -12,7 +12,7 @@ from endash.config import Config
 class TextConfig(Config):
     """How text becomes tokens."""
 
-    model: Literal["unigram", "bpe"] = "unigram"
+    model: Literal["unigram", "bpe", "imported"] = "unigram"  # how it was learned; imported: elsewhere
     size: int = Field(8000, ge=300)  # tokens of a vocabulary, special ones included; a small corpus may fill fewer
     joint: bool = True  # one vocabulary for source and target
     placeholders: bool = True  # keep {name}, %s, <b> whole

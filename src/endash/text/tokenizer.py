@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from endash.errors import TextError
 from endash.text.config import TextConfig
@@ -31,17 +32,12 @@ class Tokenizer:
     """A vocabulary: ids 0 to 4 are pad, unk, bos, eos, sep; the slots, if it has any, follow from 5 on."""
 
     end: tuple[int, ...] = (EOS,)  # what follows a source's tokens
+    never_written: tuple[int, ...] = (PAD, UNK, BOS, SEP)  # of the special tokens, those that no target may hold
 
     def __init__(self, model: bytes) -> None:
         """The vocabulary in `model`, the bytes of a sentencepiece model. Raises TextError if it is not one of ours."""
-        from sentencepiece import SentencePieceProcessor
-
         self.model = model
-        try:
-            self._processor = SentencePieceProcessor(model_proto=model)
-            self._pieces: list[str] = [self._processor.id_to_piece(i) for i in range(len(self._processor))]
-        except RuntimeError as error:
-            raise TextError(f"this is not a sentencepiece model ({len(model)} bytes): {error}") from None
+        self._processor, self._pieces = open_processor(model)
         self.slots = SLOTS if _slot_names() == self._pieces[FIRST_SLOT : FIRST_SLOT + SLOTS] else 0
         self._first_byte = FIRST_SLOT + self.slots
         bytes_256 = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -98,7 +94,7 @@ class Tokenizer:
         return len(self._pieces)
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[bytes]]:
-        return Tokenizer, (self.model,)
+        return type(self), (self.model,)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without bos or eos; none of an empty text. Raises TextError if it is not Unicode text."""
@@ -122,15 +118,19 @@ class Tokenizer:
                             plan.append(len(stretches))
                             stretches.append(stretch)
             plans.append(plan)
+        encoded = self._spell(stretches, texts)
+        return [
+            [token for step in plan for token in (encoded[step] if isinstance(step, int) else step)] for plan in plans
+        ]
+
+    def _spell(self, stretches: list[str], texts: Sequence[Sequence[str | int]]) -> list[list[int]]:
+        """The ids that sentencepiece gives each stretch of `texts`. Raises TextError for what is not Unicode text."""
         try:
-            encoded: list[list[int]] = self._processor.encode(stretches, num_threads=1) if stretches else []
+            return self._processor.encode(stretches, num_threads=1) if stretches else []
         except (RuntimeError, TypeError):
             for text in (part for parts in texts for part in parts if isinstance(part, str)):
                 _check_unicode(text)
             raise
-        return [
-            [token for step in plan for token in (encoded[step] if isinstance(step, int) else step)] for plan in plans
-        ]
 
     def decode(self, ids: Iterable[int], slots: Sequence[str] = ()) -> str:
         """The text of `ids`: slot k becomes `slots[k]`, other special ids nothing, bytes that are not UTF-8 U+FFFD."""
@@ -156,6 +156,17 @@ class Tokenizer:
             raise TextError(f"no vocabulary at {path}: {error.strerror}; copy the whole folder of the model") from None
         except TextError as error:
             raise TextError(f"{path}: {error}") from None
+
+
+def open_processor(model: bytes) -> tuple[Any, list[str]]:
+    """The processor in the bytes of a sentencepiece model, and its pieces. Raises TextError if they are not one."""
+    from sentencepiece import SentencePieceProcessor
+
+    try:
+        processor = SentencePieceProcessor(model_proto=model)
+        return processor, [processor.id_to_piece(i) for i in range(len(processor))]
+    except RuntimeError as error:
+        raise TextError(f"this is not a sentencepiece model ({len(model)} bytes): {error}") from None
 
 
 def _slot_names() -> list[str]:
