@@ -93,7 +93,7 @@ std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const 
 }
 
 uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, const std::vector<Matrix2>& memory, int limit, std::vector<int> slots,
-                std::vector<double> noise, nb::dict o, bool patient) {
+                std::vector<double> noise, nb::dict o) {
     auto request = std::make_shared<Request>();
     for (int token : source)
         if (token < 0 || token >= model.settings.source_size) throw std::invalid_argument("source token " + std::to_string(token) + " is not in the vocabulary");
@@ -110,7 +110,7 @@ uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, con
     options.sample = nb::cast<bool>(o["sample"]), options.stream = nb::cast<bool>(o["stream"]), options.shortlist = nb::cast<bool>(o["shortlist"]);
     options.temperature = nb::cast<double>(o["temperature"]), options.top_p = nb::cast<double>(o["top_p"]), options.top_k = nb::cast<int>(o["top_k"]);
     nb::gil_scoped_release released;
-    return engine.submit(std::move(request), patient);
+    return engine.submit(std::move(request));
 }
 
 nb::list wait(Engine& engine, double seconds) {
@@ -146,7 +146,9 @@ NB_MODULE(_native, m) {
     nb::class_<Engine>(m, "Engine")
         .def(nb::init<std::shared_ptr<const Model>, int, int, int>(), "model"_a, "threads"_a, "rows"_a, "room"_a)
         .def("use_shortlist", &Engine::use_shortlist, "common"_a, "offsets"_a, "tokens"_a)
-        .def("submit", &submit, "model"_a, "source"_a, "memory"_a, "limit"_a, "slots"_a, "noise"_a, "options"_a, "patient"_a)
+        .def("submit", &submit, "model"_a, "source"_a, "memory"_a, "limit"_a, "slots"_a, "noise"_a, "options"_a)
+        .def("wait_for_room", &Engine::wait_for_room, nb::call_guard<nb::gil_scoped_release>(), "seconds"_a)
+        .def_prop_ro("closed", &Engine::closed)
         .def("cancel", &Engine::cancel, "id"_a)
         .def("wait", &wait, "seconds"_a)
         .def_prop_ro("memory", &Engine::memory)

@@ -36,9 +36,13 @@ void Engine::use_shortlist(std::vector<int> common, std::vector<int> offsets, st
     shortlist_->common = std::move(common), shortlist_->offsets = std::move(offsets), shortlist_->tokens = std::move(tokens);
 }
 
-uint64_t Engine::submit(std::shared_ptr<Request> request, bool patient) {
+void Engine::wait_for_room(double seconds) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (patient) has_room_.wait(lock, [&] { return closed_ || (int)waiting_.size() < room_; });
+    has_room_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return closed_ || (int)waiting_.size() < room_; });
+}
+
+uint64_t Engine::submit(std::shared_ptr<Request> request) {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (closed_ || (int)waiting_.size() >= room_) return 0;
     request->id = ++last_id_;
     known_[request->id] = request;

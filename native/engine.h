@@ -34,12 +34,15 @@ public:
     ~Engine();
 
     void use_shortlist(std::vector<int> common, std::vector<int> offsets, std::vector<int> tokens);
-    // Waits while `room` requests wait, if `patient`; 0 where it may not or the engine is closed.
-    uint64_t submit(std::shared_ptr<Request> request, bool patient);
+    // 0 where as many requests wait as may, or the engine is closed
+    uint64_t submit(std::shared_ptr<Request> request);
+    // Comes back when a request may be submitted, or after `seconds`.
+    void wait_for_room(double seconds);
     void cancel(uint64_t id);
     // What has happened, as soon as something has; nothing when `seconds` are over or the engine is closed.
     std::vector<Event> wait(double seconds);
     void close();
+    bool closed() const { return events_closed_; }
     size_t memory() const { return memory_; }  // bytes of the sentences under way
 
 private:
@@ -57,7 +60,8 @@ private:
     std::unordered_map<uint64_t, std::shared_ptr<Request>> known_;
     std::vector<Event> events_;
     uint64_t last_id_ = 0;
-    bool closed_ = false, events_closed_ = false;
+    bool closed_ = false;
+    std::atomic<bool> events_closed_{false};
     std::atomic<size_t> memory_{0};
     std::vector<std::thread> threads_;
 };

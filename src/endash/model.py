@@ -9,7 +9,7 @@ import hashlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -27,11 +27,11 @@ from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
 from endash.network import Network, Watched
+from endash.path import Path as SearchPath
 from endash.reading import Reading, batches, lengths, read
-from endash.recipe import Recipe, learned_positions
+from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.shortlist import Shortlist
-from endash.stepper import find
 from endash.text import EOS, PAD, Codec
 from endash.text.foreign import ForeignTokenizer
 
@@ -51,6 +51,7 @@ class Model:
         self.recipe, self.codec, self.network, self.pairs = recipe, codec, network, pairs
         self.shortlist: Shortlist | None = None
         self._origin: tuple[int, str] | None = None
+        self._path: SearchPath | None = None
 
     @classmethod
     def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
@@ -111,12 +112,10 @@ class Model:
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
         done = len(texts) - len(left)
-        for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
-            places = [spoken[i] for i in batch]
-            rows = [split[i].row for i in places]
-            memory = self._encode([split[i].text for i in places])
-            for i, hypotheses in zip(places, self._write(memory, config, rows=rows, alignment=alignment), strict=True):
+        for places, decoded in self._decode(split, spoken, config, alignment=alignment):
+            for i, hypotheses in zip(places, decoded, strict=True):
                 found[i] = hypotheses
+            rows = [split[i].row for i in places]
             left.subtract(rows)
             if progress is not None:
                 progress(done + sum(left[row] == 0 for row in set(rows)))
@@ -125,6 +124,33 @@ class Model:
         for piece, hypotheses in zip(split, found, strict=True):
             results[piece.row] = append(results[piece.row], hypotheses, piece)
         return results
+
+    def _decode(
+        self, split: Sequence[Piece], spoken: Sequence[int], config: DecodingConfig, *, alignment: bool
+    ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
+        """The places in `split` of some of the `spoken` pieces, and the hypotheses of each, until all have theirs."""
+        if self.path.reads_sources(config) and not alignment:
+            sources = self.codec.encode_sources([split[i].text for i in spoken])
+            tokens, rows = [source.tokens for source in sources], [split[i].row for i in spoken]
+            everything = self.path.find_each(tokens, config, rows=rows)
+            for i, source, found in zip(spoken, sources, everything, strict=True):
+                yield [i], [[self._hypothesis(one, source.placeholders) for one in found]]
+            return
+        for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
+            places = [spoken[i] for i in batch]
+            memory = self._encode([split[i].text for i in places])
+            yield places, self._write(memory, config, rows=[split[i].row for i in places], alignment=alignment)
+
+    @property
+    def path(self) -> SearchPath:
+        """How it searches: by the native core or by PyTorch, and why."""
+        if self._path is None or self._path.shortlist is not self.shortlist or self._path.network is not self.network:
+            self._path = SearchPath(self.recipe, self.codec, self.network, self.shortlist)
+        return self._path
+
+    def describe_path(self, **decoding: Any) -> str:
+        """One line that says how such a `decoding` is done: by the native core, or by PyTorch and why."""
+        return self.path.describe(self._decoding(**decoding))
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
@@ -298,8 +324,8 @@ class Model:
         `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
         """
         self.network.eval()
-        config, end = self._checked(config or self.recipe.decoding), learned_positions(self.recipe.decoder)
-        return find(self.network, memory, config, sources=self._own(memory), text=self.codec, rows=rows, end=end)
+        config = self._checked(config or self.recipe.decoding)
+        return self.path.find(self._own(memory), memory, config, rows=rows)
 
     def _decoding(self, **changes: Any) -> DecodingConfig:
         """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
@@ -317,16 +343,22 @@ class Model:
         placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
         return [
             [
-                Hypothesis(
-                    self.codec.decode_target(one.tokens, placeholders[row]),
-                    one.score,
-                    tuple(self.codec.target.pieces(one.tokens, placeholders[row])),
+                self._hypothesis(
+                    one,
+                    placeholders[row],
                     self._align(memory.select([row]), one, placeholders[row]) if alignment else (),
                 )
                 for one in hypotheses
             ]
             for row, hypotheses in enumerate(self.search(memory, config, rows=rows))
         ]
+
+    def _hypothesis(
+        self, found: Found, placeholders: Sequence[str], alignment: tuple[tuple[int, int], ...] = ()
+    ) -> Hypothesis:
+        """What was found, as text."""
+        pieces = tuple(self.codec.target.pieces(found.tokens, placeholders))
+        return Hypothesis(self.codec.decode_target(found.tokens, placeholders), found.score, pieces, alignment)
 
     def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:
         """The words of a one-row memory's source and of what was found for it that belong together."""

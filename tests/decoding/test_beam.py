@@ -39,7 +39,7 @@ def test_a_wide_beam_finds_what_exhaustive_search_finds(
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, alpha=alphas, limits=st.lists(st.integers(1, 12), min_size=1, max_size=9), beam=st.integers(2, 5))
 def test_stopping_and_dropping_rows_change_nothing(seed: int, alpha: float, limits: list[int], beam: int) -> None:
-    """Beside the definition of beam search, which neither stops early nor has other rows."""
+    """Beside the definition of beam search, which knows no bound and no other rows."""
     toy = Toy.random(len(limits), 9, seed)
     for row, found in enumerate(run(toy, limits, beam=beam, n_best=beam, alpha=alpha)):
         best = plain_beam(toy, row, limits[row], alpha, beam)[:beam]

@@ -66,7 +66,7 @@ def exhaustive(toy: Toy, row: int, limit: int, alpha: float) -> list[tuple[float
 
 
 def plain_beam(toy: Toy, row: int, limit: int, alpha: float, beam: int) -> list[tuple[float, tuple[int, ...]]]:
-    """The definition of beam search, one row, no early end: all that finished, by normalised score, best first."""
+    """The definition of beam search, one row, until as many have finished as there are beams: all these, by normalised score, best first."""
     table = toy.tables[row].double().log_softmax(-1)
     live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     found = []
@@ -78,4 +78,6 @@ def plain_beam(toy: Toy, row: int, limit: int, alpha: float, beam: int) -> list[
         candidates.sort(reverse=True)
         found += [(score / len(path) ** alpha, path[:-1]) for score, path in candidates[:beam] if path[-1] == EOS]
         live = [(score, path) for score, path in candidates if path[-1] != EOS][:beam]
+        if len(found) >= beam:
+            break
     return sorted(found, reverse=True)

@@ -54,6 +54,7 @@ def run(args: Namespace) -> None:
     from endash.model import load
 
     model = load(args.model)
+    note(f"decoding: {model.describe_path(**changes)}")
     if args.source:
         _translate_file(model, args, changes)
     else:

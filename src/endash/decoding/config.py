@@ -11,9 +11,10 @@ from endash.config import Config
 from endash.errors import EndashError, RecipeError, nearest
 
 Search = Literal["beam", "sample", "mask-predict"]
+Precision = Literal["float32", "bfloat16", "int8"]
 
 FIELDS: dict[Search, frozenset[str]] = {
-    "beam": frozenset({"beam", "length_penalty", "no_repeat"}),
+    "beam": frozenset({"beam", "length_penalty", "no_repeat", "prune"}),
     "sample": frozenset({"temperature", "top_k", "top_p", "seed", "no_repeat"}),
     "mask-predict": frozenset({"iterations", "lengths"}),
 }
@@ -35,10 +36,18 @@ class DecodingConfig(Config):
     no_repeat: Annotated[
         int | None, Field(ge=2, description="so many target tokens in a row are written once only")
     ] = None
+    precision: Annotated[Precision, Field(description="of the products, where the native core decodes")] = "float32"
+    shortlist: Annotated[
+        bool, Field(description="write only what the model's shortlist has for the source; native core only")
+    ] = False
     batch_tokens: Annotated[int, Field(ge=1, description="source tokens decoded at once, padding included")] = 2048
 
     beam: Annotated[int, Field(ge=1, description="beams of a source; 1 is greedy search")] = 5
     length_penalty: Annotated[float, Field(ge=0, description="alpha in score / length ** alpha")] = 1.0
+
+    prune: Annotated[
+        float | None, Field(gt=0, description="beams so many nats below the best are dropped; native core only")
+    ] = None
 
     temperature: Annotated[float, Field(gt=0, description="scores are divided by this before sampling")] = 1.0
     top_k: Annotated[int | None, Field(ge=1, description="sample among so many of the most likely tokens")] = None

@@ -60,7 +60,7 @@ def sample(
     The samples of a row depend on `config.seed` and its number in `rows` alone, so give `rows` the places of the sources in
     the input (by default 0, 1, …) and no batching changes a result. Limits and errors are those of `beam_search`.
     """
-    noise_BKT = _noise(config, range(stepper.rows) if rows is None else rows, max_lengths_B.tolist())
+    noise_BKT = noise(config, range(stepper.rows) if rows is None else rows, max_lengths_B.tolist())
     noise_BKT = noise_BKT.to(stepper.device)
 
     def choose(scores_RJV: Tensor, rows_R: Tensor, step: int) -> Tensor:
@@ -106,7 +106,7 @@ def _likeliest(scores_RJV: Tensor, config: DecodingConfig) -> tuple[Tensor, Tens
     return share_RJV.masked_fill(before_RJV >= top_p, 0.0), tokens_RJV
 
 
-def _noise(config: DecodingConfig, rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
+def noise(config: DecodingConfig, rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
     """Uniform noise (B, K, T), each row's from its own generator: nothing in it depends on the other rows."""
     noise_BKT = torch.zeros(len(rows), config.n_best, max(lengths, default=0), dtype=torch.float64)
     for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):

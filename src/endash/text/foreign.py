@@ -31,8 +31,9 @@ class ForeignTokenizer:
             ) from None
         self.model = model
         try:
-            self._tokenizer: Any = Tokenizer.from_str(model.decode())
-            self._padding = int(self._tokenizer.padding["pad_id"])
+            tokenizer: Any = Tokenizer.from_str(model.decode())
+            self._tokenizer = tokenizer
+            self._padding = int(tokenizer.padding["pad_id"])
         except Exception as error:  # the library raises nothing more special
             raise TextError(f"this is not a tokenizer.json that says its padding ({error})") from None
         self._tokenizer.no_padding()

@@ -1,0 +1,174 @@
+"""The path that a model's search takes: the native core where it can, PyTorch for all else; and why.
+
+Shapes: B rows, S source positions.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from endash import lowering, native
+from endash.decoding.config import DecodingConfig, Precision
+from endash.decoding.hypothesis import Found
+from endash.decoding.processors import check_room
+from endash.decoding.sample import noise
+from endash.errors import ModelError
+from endash.memory import Memory
+from endash.native import Core, Ticket
+from endash.network import Network
+from endash.recipe import Recipe, learned_positions
+from endash.stepper import find
+from endash.text import Codec
+from endash.text.tokenizer import FIRST_SLOT
+
+if TYPE_CHECKING:
+    from endash.shortlist import Shortlist
+
+_WHOLE = 1 << 14  # numbers of a parameter that are all looked at to see whether it has changed
+_EVERY = 61  # of a larger one, each so manieth
+
+
+class Path:
+    """How what a network makes of a source is searched for. It follows the network: changed parameters are packed anew."""
+
+    def __init__(self, recipe: Recipe, codec: Codec, network: Network, shortlist: Shortlist | None) -> None:
+        self.recipe, self.codec, self.network, self.shortlist = recipe, codec, network, shortlist
+        self._passages = recipe.retrieval.passages if recipe.retrieval else 0
+        self._cores: dict[Precision, tuple[int, Core]] = {}
+
+    def why_not(self, config: DecodingConfig) -> str | None:
+        """Why the core does not do such a search; None where it does."""
+        if config.search == "mask-predict":
+            return "it has no search = 'mask-predict'"
+        recipe = self.recipe
+        reason = lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
+        if reason is None and self.network.target_embedding.weight.device.type != "cpu":
+            return f"the model is on {self.network.target_embedding.weight.device}"
+        return reason or native.why_absent()
+
+    def describe(self, config: DecodingConfig) -> str:
+        """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
+        if (reason := self.why_not(config)) is None:
+            return str(self.core(config))
+        idle = [f"{name} = {value!r}" for name in ("precision", "shortlist", "prune") if (value := _idle(config, name))]
+        without = f"; without {', '.join(idle)}" if idle else ""
+        return f"PyTorch, for the native core: {reason}{without}"
+
+    def reads_sources(self, config: DecodingConfig) -> bool:
+        """Whether `find` takes sources, and no memory need be made of them."""
+        return self.why_not(config) is None and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
+
+    def core(self, config: DecodingConfig) -> Core:
+        """The core that decodes with the parameters as they are now. Raises ModelError where there is no shortlist to use."""
+        if config.shortlist and self.shortlist is None:
+            raise ModelError(
+                "decoding.shortlist = true, and this model has no shortlist: train it again, or set it to false"
+            )
+        seen = self._seen()
+        known = self._cores.get(config.precision)
+        if known is None or known[0] != seen:
+            core = Core(
+                self._settings(config.precision),
+                lowering.parameters(self.network),
+                threads=torch.get_num_threads(),
+                shortlist=self.shortlist,
+            )
+            if known is not None:
+                known[1].close()
+            self._cores[config.precision] = known = seen, core
+        return known[1]
+
+    def find(
+        self,
+        sources: Sequence[Sequence[int]],
+        memory: Memory,
+        config: DecodingConfig,
+        *,
+        rows: Sequence[int] | None = None,
+    ) -> list[list[Found]]:
+        """What search finds for each row of a memory, made of these `sources`; `rows` as for `find_each`."""
+        rows = range(len(sources)) if rows is None else rows
+        if self.why_not(config) is None:
+            return list(self.find_each(sources, config, rows=rows, states=self._states(memory)))
+        end = learned_positions(self.recipe.decoder)
+        return find(self.network, memory, config, sources=sources, text=self.codec, rows=rows, end=end)
+
+    def find_each(
+        self,
+        sources: Sequence[Sequence[int]],
+        config: DecodingConfig,
+        *,
+        rows: Sequence[int],
+        states: Sequence[list[native.Floats]] | None = None,
+    ) -> Iterator[list[Found]]:
+        """What the core finds for the tokens of each source, one after the other; all are under way at once.
+
+        `rows` are the sources' places in the input, which samples depend on. Raises ModelError where scores are not finite, or
+        nothing can be written.
+        """
+        core = self.core(config)
+        tickets: list[Ticket] = []
+        try:
+            for place, tokens in enumerate(sources):
+                given = None if states is None else states[place]
+                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place]))
+            for ticket in tickets:
+                yield ticket.result()
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+
+    def submit(
+        self, core: Core, tokens: Sequence[int], config: DecodingConfig, *, states: Any = None, row: int = 0, **how: Any
+    ) -> Ticket:
+        """Hand a source to the core; see `Core.submit`."""
+        limit = min(config.max_length(len(tokens)), learned_positions(self.recipe.decoder) or sys.maxsize)
+        slots: list[int] = []
+        if self.codec.target.slots:
+            wanted = self.codec.required_slots(tokens)
+            slots = [wanted[FIRST_SLOT + number] for number in range(self.codec.target.slots)]
+            check_room(torch.tensor([sum(slots)]), torch.tensor([limit]))
+        drawn = noise(config, [row], [limit])[0].numpy() if config.search == "sample" else None
+        source, memory = ((), states) if states else (tokens, ())
+        return core.submit(source, config, limit=limit, memory=memory, slots=slots, noise=drawn, **how)
+
+    def _states(self, memory: Memory) -> list[list[native.Floats]]:
+        """Of each row the real positions of what the link reads: the states (S, D), or those of each layer."""
+        views = memory.layers if self.network.keeps_layers else (memory.states,)
+        return [
+            [view[row][memory.mask[row]].float().contiguous().numpy() for view in views] for row in range(len(memory))
+        ]
+
+    def _settings(self, precision: Precision) -> dict[str, Any]:
+        target = self.codec.target
+        return lowering.settings(
+            self.network,
+            self.recipe.encoder,
+            self.recipe.link,
+            self.recipe.decoder,
+            passages=self._passages,
+            precision=precision,
+            never=target.never_written,
+            slots=range(FIRST_SLOT, FIRST_SLOT + target.slots),
+        )
+
+    def _seen(self) -> int:
+        """Another number when the parameters have changed: torch's own counters know nothing of a fused optimiser and of .data."""
+        seen = 0
+        for parameter in self.network.parameters():
+            flat = parameter.detach().flatten()
+            some = flat if flat.numel() <= _WHOLE else flat[::_EVERY]
+            seen = zlib.crc32(some.contiguous().view(torch.uint8).numpy().data, seen)
+        return seen
+
+
+def _idle(config: DecodingConfig, name: str) -> Any:
+    """A setting that only the core knows, where it is not what it is by default."""
+    value = getattr(config, name)
+    return value if value != DecodingConfig.model_fields[name].default else None
