@@ -29,8 +29,7 @@ from endash.text.tokenizer import FIRST_SLOT
 if TYPE_CHECKING:
     from endash.shortlist import Shortlist
 
-_WHOLE = 1 << 14  # numbers of a parameter that are all looked at to see whether it has changed
-_EVERY = 61  # of a larger one, each so manieth
+_LOOK = 64  # numbers in the middle of each parameter, which are looked at to see whether it has changed
 
 
 class Path:
@@ -40,6 +39,7 @@ class Path:
         self.recipe, self.codec, self.network, self.shortlist = recipe, codec, network, shortlist
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
+        self._parameters = list(network.parameters())
 
     def why_not(self, config: DecodingConfig) -> str | None:
         """Why the core does not do such a search; None where it does."""
@@ -161,10 +161,9 @@ class Path:
     def _seen(self) -> int:
         """Another number when the parameters have changed: torch's own counters know nothing of a fused optimiser and of .data."""
         seen = 0
-        for parameter in self.network.parameters():
-            flat = parameter.detach().flatten()
-            some = flat if flat.numel() <= _WHOLE else flat[::_EVERY]
-            seen = zlib.crc32(some.contiguous().view(torch.uint8).numpy().data, seen)
+        for parameter in self._parameters:
+            middle = parameter.detach().flatten()[parameter.numel() // 2 :][:_LOOK]
+            seen = zlib.crc32(middle.view(torch.uint8).numpy().data, seen)
         return seen
 
 

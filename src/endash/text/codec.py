@@ -165,6 +165,10 @@ class Codec:
 
     def fits(self, text: str) -> bool:
         """True if the tokens of a source are no more than `config.max_length`."""
+        if text.isascii() and len(text) + 1 + len(self.source.end) <= self.config.max_length:
+            return (
+                True  # a token spells a character at least, the first the space before the text; no need to encode it
+            )
         return len(self.encode_source(text).tokens) <= self.config.max_length
 
     def split_source(self, text: str) -> list[tuple[str, str]]:
