@@ -93,7 +93,7 @@ std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const 
 }
 
 uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, const std::vector<Matrix2>& memory, int limit, std::vector<int> slots,
-                std::vector<double> noise, nb::dict o) {
+                std::vector<double> noise, const Options& options) {
     auto request = std::make_shared<Request>();
     for (int token : source)
         if (token < 0 || token >= model.settings.source_size) throw std::invalid_argument("source token " + std::to_string(token) + " is not in the vocabulary");
@@ -104,11 +104,7 @@ uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, con
         request->memory_length = (int)states.shape(0);
     }
     request->source = std::move(source), request->limit = limit, request->slots = std::move(slots), request->noise = std::move(noise);
-    Options& options = request->options;
-    options.beam = nb::cast<int>(o["beam"]), options.n_best = nb::cast<int>(o["n_best"]), options.no_repeat = nb::cast<int>(o["no_repeat"]);
-    options.length_penalty = nb::cast<float>(o["length_penalty"]), options.prune = nb::cast<float>(o["prune"]);
-    options.sample = nb::cast<bool>(o["sample"]), options.stream = nb::cast<bool>(o["stream"]), options.shortlist = nb::cast<bool>(o["shortlist"]);
-    options.temperature = nb::cast<double>(o["temperature"]), options.top_p = nb::cast<double>(o["top_p"]), options.top_k = nb::cast<int>(o["top_k"]);
+    request->options = options;
     nb::gil_scoped_release released;
     return engine.submit(std::move(request));
 }
@@ -143,6 +139,20 @@ NB_MODULE(_native, m) {
         .def_prop_ro("bytes", &Model::bytes)
         .def_prop_ro("instruction_set", [](const Model& model) { return std::string(model.kernels.name); });
     m.def("model", &make_model, "settings"_a, "parameters"_a, "instruction_set"_a);
+    nb::class_<Options>(m, "Options")
+        .def(nb::init<>())
+        .def_rw("beam", &Options::beam)
+        .def_rw("n_best", &Options::n_best)
+        .def_rw("no_repeat", &Options::no_repeat)
+        .def_rw("length_penalty", &Options::length_penalty)
+        .def_rw("prune", &Options::prune)
+        .def_rw("sample", &Options::sample)
+        .def_rw("stream", &Options::stream)
+        .def_rw("scored", &Options::scored)
+        .def_rw("shortlist", &Options::shortlist)
+        .def_rw("temperature", &Options::temperature)
+        .def_rw("top_p", &Options::top_p)
+        .def_rw("top_k", &Options::top_k);
     nb::class_<Engine>(m, "Engine")
         .def(nb::init<std::shared_ptr<const Model>, int, int, int>(), "model"_a, "threads"_a, "rows"_a, "room"_a)
         .def("use_shortlist", &Engine::use_shortlist, "common"_a, "offsets"_a, "tokens"_a)

@@ -177,21 +177,26 @@ struct Engine::Worker {
         sums.assign(all * LANES, 0.f), shifts.assign(all, 0.f), totals.assign(all, 0.f);
         int first = 0;
         for (size_t i = 0; i < active.size();) {  // neighbours that are projected alike, together
-            const bool listed = active[i]->sentence.gathered != nullptr;
+            const bool listed = active[i]->sentence.gathered != nullptr, summed = sums_of(*active[i]);
             int together = 0;
             size_t next = i;
-            for (; next < active.size() && (active[next]->sentence.gathered != nullptr) == listed; next++) together += active[next]->sentence.beams;
+            for (; next < active.size() && (active[next]->sentence.gathered != nullptr) == listed && sums_of(*active[next]) == summed; next++)
+                together += active[next]->sentence.beams;
+            float* to = summed ? sums.data() : nullptr;
+            auto sums_at = [&](int row) { return to ? to + (size_t)row * LANES : nullptr; };
             const Matrix& matrix = listed ? engine.shortlist_->matrix : model.projection;
             const int* tokens_of = listed ? engine.shortlist_->common.data() : nullptr;
-            k.project(matrix, step.hidden(first, together), best_of(first, tokens_of, count), sums.data() + (size_t)first * LANES, shifts.data() + first);
+            k.project(matrix, step.hidden(first, together), best_of(first, tokens_of, count), sums_at(first), shifts.data() + first);
             for (; i < next; i++) {
                 Sentence& s = active[i]->sentence;
-                if (listed) k.project(s.own, step.hidden(first, s.beams), best_of(first, s.own_tokens.data(), count), sums.data() + (size_t)first * LANES, shifts.data() + first);
-                for (int b = 0; b < s.beams; b++) totals[first + b] = total(first + b, matrix, s);
+                if (listed) k.project(s.own, step.hidden(first, s.beams), best_of(first, s.own_tokens.data(), count), sums_at(first), shifts.data() + first);
+                for (int b = 0; b < s.beams && summed; b++) totals[first + b] = total(first + b, matrix, s);
                 first += s.beams;
             }
         }
     }
+
+    static bool sums_of(const Search& s) { return s.request->options.scored || s.request->options.beam > 1 || s.request->options.sample; }
 
     float total(int at, const Matrix& matrix, const Sentence& s) {
         float sum = 0;
@@ -225,7 +230,7 @@ struct Engine::Worker {
         for (auto& search : active) {
             const int beams = search->sentence.beams;
             bool finite = true, ended;
-            for (int b = 0; b < beams; b++) finite &= std::isfinite(totals[first + b]);
+            for (int b = 0; b < beams; b++) finite &= std::isfinite(totals[first + b]) && (sums_of(*search) || std::isfinite(best_scores[(size_t)(first + b) * count]));
             if (!finite) {
                 finish(*search, "the model's scores are not finite");
             } else {

@@ -75,7 +75,7 @@ void Search::end(const Beam& beam, float score, bool finished) {
 bool Search::greedy(const Best& best, int row, float total, std::vector<int>& parents) {
     const int token = best.tokens[(size_t)row * best.count];
     if (token < 0) return true;
-    const float score = beams_[0].score + (best.scores[(size_t)row * best.count] - total) * LN2;
+    const float score = request->options.scored ? beams_[0].score + (best.scores[(size_t)row * best.count] - total) * LN2 : 0;
     if (token == model_.settings.eos) {
         end(beams_[0], score, true);
         return true;

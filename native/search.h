@@ -15,6 +15,7 @@ struct Options {
     float length_penalty = 1;
     float prune = std::numeric_limits<float>::infinity();  // beams further than this, in nats, below the best are dropped
     bool sample = false, stream = false, shortlist = false;
+    bool scored = true;  // false: greedy search need not know its score, and takes no sum over the vocabulary
     double temperature = 1, top_p = 1;
     int top_k = 0;
 };

@@ -10,6 +10,20 @@ class Model:
     @property
     def instruction_set(self) -> str: ...
 
+class Options:
+    beam: int
+    n_best: int
+    no_repeat: int
+    length_penalty: float
+    prune: float
+    sample: bool
+    stream: bool
+    scored: bool
+    shortlist: bool
+    temperature: float
+    top_p: float
+    top_k: int
+
 class Engine:
     def __init__(self, model: Model, threads: int, rows: int, room: int) -> None: ...
     def use_shortlist(self, common: Sequence[int], offsets: Sequence[int], tokens: Sequence[int]) -> None: ...
@@ -21,7 +35,7 @@ class Engine:
         limit: int,
         slots: Sequence[int],
         noise: Sequence[float],
-        options: Mapping[str, Any],
+        options: Options,
     ) -> int: ...
     def wait_for_room(self, seconds: float) -> None: ...
     def cancel(self, id: int) -> None: ...

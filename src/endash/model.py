@@ -80,7 +80,7 @@ class Model:
     def __call__(self, text: str | list[str], **decoding: Any) -> str | list[str]:
         """What the model makes of a text, or of each text of a list; `decoding` as for `translate`."""
         texts = [text] if isinstance(text, str) else text
-        best = [found[0].text for found in self.translate(texts, **decoding)]
+        best = [found[0].text for found in self.translate(texts, scored=False, **decoding)]
         return best[0] if isinstance(text, str) else best
 
     def translate(
@@ -88,6 +88,7 @@ class Model:
         texts: Sequence[str],
         *,
         alignment: bool = False,
+        scored: bool = True,
         progress: Callable[[int], None] | None = None,
         **decoding: Any,
     ) -> list[list[Hypothesis]]:
@@ -98,6 +99,7 @@ class Model:
         Args:
             texts: sources.
             alignment: also align words, for one forward pass more.
+            scored: False where scores are not looked at: greedy search may then leave them at 0, and takes less time.
             progress: called with the number of texts that were finished since the last call.
             decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
 
@@ -112,7 +114,7 @@ class Model:
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
         left = Counter(split[i].row for i in spoken)
         done = len(texts) - len(left)
-        for places, decoded in self._decode(split, spoken, config, alignment=alignment):
+        for places, decoded in self._decode(split, spoken, config, alignment=alignment, scored=scored):
             for i, hypotheses in zip(places, decoded, strict=True):
                 found[i] = hypotheses
             rows = [split[i].row for i in places]
@@ -126,13 +128,13 @@ class Model:
         return results
 
     def _decode(
-        self, split: Sequence[Piece], spoken: Sequence[int], config: DecodingConfig, *, alignment: bool
+        self, split: Sequence[Piece], spoken: Sequence[int], config: DecodingConfig, *, alignment: bool, scored: bool
     ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
         """The places in `split` of some of the `spoken` pieces, and the hypotheses of each, until all have theirs."""
         if self.path.reads_sources(config) and not alignment:
             sources = self.codec.encode_sources([split[i].text for i in spoken])
             tokens, rows = [source.tokens for source in sources], [split[i].row for i in spoken]
-            everything = self.path.find_each(tokens, config, rows=rows)
+            everything = self.path.find_each(tokens, config, rows=rows, scored=scored)
             for i, source, found in zip(spoken, sources, everything, strict=True):
                 yield [i], [[self._hypothesis(one, source.placeholders) for one in found]]
             return

@@ -15,6 +15,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,18 +163,25 @@ class Core:
         slots: Sequence[int] = (),
         noise: Floats | None = None,
         stream: bool = False,
+        scored: bool = True,
         wait: bool = True,
     ) -> Ticket:
         """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, and no ids.
 
         `limit` is the most tokens, end included; `slots` says how often each slot is to be written; `noise` (n_best, limit) is
-        what samples are drawn by. Where too many wait, this waits as well, or raises ModelError if `wait` is False.
+        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. Where too many wait, this waits as well, or raises ModelError if `wait` is False.
         """
         ticket = Ticket(self, stream=stream)
         drawn = [] if noise is None else noise.flatten().tolist()
         with self._lock:  # no event of it is told before it is known
             ticket.id = self._engine.submit(
-                self.model, list(source), memory, limit, list(slots), drawn, _options(config, stream=stream)
+                self.model,
+                list(source),
+                memory,
+                limit,
+                list(slots),
+                drawn,
+                _options(config, stream=stream, scored=scored),
             )
             if ticket.id:
                 self._tickets[ticket.id] = ticket
@@ -231,18 +239,18 @@ def _pump(engine: Any, core: weakref.ref[Core]) -> None:
             return
 
 
-def _options(config: DecodingConfig, *, stream: bool) -> dict[str, Any]:
+@lru_cache(maxsize=64)
+def _options(config: DecodingConfig, *, stream: bool, scored: bool) -> Any:
+    from endash import _native
+
     sample = config.search == "sample"
-    return {
-        "beam": 1 if sample else config.beam,
-        "n_best": config.n_best,
-        "no_repeat": config.no_repeat or 0,
-        "length_penalty": config.length_penalty,
-        "prune": config.prune or math.inf,
-        "sample": sample,
-        "stream": stream,
-        "shortlist": config.shortlist,
-        "temperature": config.temperature,
-        "top_p": config.top_p or 1.0,
-        "top_k": config.top_k or 0,
-    }
+    options = _native.Options()
+    options.beam = 1 if sample else config.beam
+    options.n_best = config.n_best
+    options.no_repeat = config.no_repeat or 0
+    options.length_penalty = config.length_penalty
+    options.prune = config.prune or math.inf
+    options.sample, options.stream, options.scored = sample, stream, scored
+    options.shortlist = config.shortlist
+    options.temperature, options.top_p, options.top_k = config.temperature, config.top_p or 1.0, config.top_k or 0
+    return options

@@ -40,6 +40,7 @@ class Path:
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
         self._parameters = list(network.parameters())
+        self._looks: list[tuple[int, Any]] = []  # where each parameter is, and its middle as numpy sees it
 
     def why_not(self, config: DecodingConfig) -> str | None:
         """Why the core does not do such a search; None where it does."""
@@ -54,7 +55,7 @@ class Path:
     def describe(self, config: DecodingConfig) -> str:
         """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
         if (reason := self.why_not(config)) is None:
-            return str(self.core(config))
+            return f"the {self.core(config)}"
         idle = [f"{name} = {value!r}" for name in ("precision", "shortlist", "prune") if (value := _idle(config, name))]
         without = f"; without {', '.join(idle)}" if idle else ""
         return f"PyTorch, for the native core: {reason}{without}"
@@ -105,10 +106,11 @@ class Path:
         *,
         rows: Sequence[int],
         states: Sequence[list[native.Floats]] | None = None,
+        scored: bool = True,
     ) -> Iterator[list[Found]]:
         """What the core finds for the tokens of each source, one after the other; all are under way at once.
 
-        `rows` are the sources' places in the input, which samples depend on. Raises ModelError where scores are not finite, or
+        `rows` are the sources' places in the input, which samples depend on; `scored` as for `Core.submit`. Raises ModelError where scores are not finite, or
         nothing can be written.
         """
         core = self.core(config)
@@ -116,7 +118,7 @@ class Path:
         try:
             for place, tokens in enumerate(sources):
                 given = None if states is None else states[place]
-                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place]))
+                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place], scored=scored))
             for ticket in tickets:
                 yield ticket.result()
         except BaseException:
@@ -160,11 +162,18 @@ class Path:
 
     def _seen(self) -> int:
         """Another number when the parameters have changed: torch's own counters know nothing of a fused optimiser and of .data."""
-        seen = 0
-        for parameter in self._parameters:
-            middle = parameter.detach().flatten()[parameter.numel() // 2 :][:_LOOK]
-            seen = zlib.crc32(middle.view(torch.uint8).numpy().data, seen)
+        places = [parameter.data_ptr() for parameter in self._parameters]
+        if places != [place for place, _ in self._looks]:
+            self._looks = [(place, _middle(one)) for place, one in zip(places, self._parameters, strict=True)]
+        seen = hash(tuple(places))
+        for _, middle in self._looks:
+            seen = zlib.crc32(middle, seen & 0xFFFFFFFF)
         return seen
+
+
+def _middle(parameter: torch.Tensor) -> Any:
+    numbers = parameter.detach().flatten()[parameter.numel() // 2 :][:_LOOK]
+    return numbers.view(torch.uint8).numpy().data
 
 
 def _idle(config: DecodingConfig, name: str) -> Any:

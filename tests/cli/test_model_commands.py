@@ -33,7 +33,8 @@ def memory_file(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_translate_writes_one_line_for_each(cli: Cli, model: Path) -> None:
     done = cli("translate", model, stdin="".join(f"{line}\n" for line in LINES))
     out = done.out.split("\n")
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
+    assert done.err.startswith(("decoded by the native core, float32", "decoded by PyTorch, for the native core: "))
     assert len(out) == len(LINES) + 1
     assert out[1] == out[-1] == ""
     assert all(len(line.splitlines()) <= 1 for line in out)
@@ -110,7 +111,7 @@ def test_translate_a_file_keeps_its_structure(cli: Cli, model: Path, tmp_path: P
     (tmp_path / "in.tsv").write_text("id\tsource\n7\tThe door is on.\n8\tThe fan is off.\n", encoding="utf-8")
     done = cli("translate", model, "--in", tmp_path / "in.tsv", "--out", tmp_path / "out.tsv")
     assert (done.code, done.out) == (0, "")
-    assert done.err.endswith("2 texts translated, 0 translations kept as they were\n")
+    assert "2 texts translated, 0 translations kept as they were\n" in done.err
     rows = [line.split("\t") for line in (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()]
     assert [row[:2] for row in rows] == [["id", "source"], ["7", "The door is on."], ["8", "The fan is off."]]
     assert rows[0][2] == "target"

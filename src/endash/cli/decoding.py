@@ -50,4 +50,4 @@ def best_texts(
     model: Model, changes: dict[str, Any], advance: Callable[[int], None]
 ) -> Callable[[list[str]], list[str]]:
     """A function from texts to the best translation of each, with the decoding so changed; it tells `advance` of them."""
-    return lambda texts: [found[0].text for found in model.translate(texts, progress=advance, **changes)]
+    return lambda texts: [found[0].text for found in model.translate(texts, scored=False, progress=advance, **changes)]

@@ -54,11 +54,11 @@ def run(args: Namespace) -> None:
     from endash.model import load
 
     model = load(args.model)
-    note(f"decoding: {model.describe_path(**changes)}")
     if args.source:
         _translate_file(model, args, changes)
     else:
         _translate_lines(model, args, changes)
+    note(f"decoded by {model.describe_path(**changes)}")
 
 
 def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
