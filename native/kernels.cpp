@@ -317,7 +317,7 @@ void to_half(const float* in, Half* out, int width) {
 INLINE float soften(float* scores, int length, int room) {
     F high = all(-INFINITY);
     for (int i = 0; i < room; i += LANES) {
-        if (i + LANES > length) store(scores + i, first(load(scores + i), length - i, all(-1e30f)));
+        if (i + LANES > length) store(scores + i, first(load(scores + i), length > i ? length - i : 0, all(-1e30f)));
         high = max(high, load(scores + i));
     }
     const F most = all(highest(high));
