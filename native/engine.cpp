@@ -32,7 +32,7 @@ void Engine::use_shortlist(std::vector<int> common, std::vector<int> offsets, st
     shortlist_->matrix = model_->gather(common.data(), (int)common.size(), shortlist_->arena);
     shortlist_->is_common.assign(model_->settings.target_size, 0);
     for (int token : common) shortlist_->is_common[token] = 1;
-    common.resize(shortlist_->matrix.outputs, 0);
+    common.resize(shortlist_->matrix.outputs, model_->projection.outputs);
     shortlist_->common = std::move(common), shortlist_->offsets = std::move(offsets), shortlist_->tokens = std::move(tokens);
 }
 
@@ -163,7 +163,7 @@ struct Engine::Worker {
         s.own_tokens.erase(std::unique(s.own_tokens.begin(), s.own_tokens.end()), s.own_tokens.end());
         s.gathered = std::make_unique<Arena>();
         s.own = model.gather(s.own_tokens.data(), (int)s.own_tokens.size(), *s.gathered);
-        s.own_tokens.resize(s.own.outputs, 0);
+        s.own_tokens.resize(s.own.outputs, model.projection.outputs);
     }
 
     Best best_of(int first, const int* tokens_of, int count) {
