@@ -196,7 +196,7 @@ struct Engine::Worker {
     float total(int at, const Matrix& matrix, const Sentence& s) {
         float sum = 0;
         for (int i = 0; i < LANES; i++) sum += sums[(size_t)at * LANES + i];
-        if (sum > 1e-30f && sum < INFINITY) return std::log2(sum);
+        if (sum > 1e-30f && sum < 1e30f) return std::log2(sum);  // AVX2's exp2 goes no further than 2 ** 127
         std::vector<float> scores(matrix.outputs);  // it has overflown: once more, with the largest taken off
         k.product(matrix, step.hidden(at, 1), scores.data(), matrix.outputs, false, nullptr);
         if (s.gathered) {
