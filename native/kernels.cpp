@@ -268,6 +268,7 @@ void normalise(const Norm& norm, const float* in, int stride, const Rows& out, b
             store(y + i, v);
             low = min(low, v), high = max(high, v);
         }
+        for (int i = padded; i < out.stride; i += LANES) store(y + i, zero());  // a broken memory may have stood there
         if (quantised) quantise_row(y, padded, out.bytes + (size_t)r * out.stride, out.scale[r], out.low[r], low, high);
     }
 }

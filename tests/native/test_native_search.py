@@ -211,9 +211,9 @@ def test_broken_parameters_are_told(where: str, precision: Any) -> None:
 def test_a_broken_memory_spoils_no_other(norm: Any) -> None:
     """Rows are used again, and what stood in their padding must not be read."""
     case = made(encoder(width=64), CrossAttentionConfig(heads=4), transformer(width=36, heads=3, norm=norm))
-    core, config, given = case.core(), DecodingConfig(beam=2), sources(3, 9)
+    core, config, given = case.core(), DecodingConfig(beam=8), sources(1)
     expected = by_core(core, given, config)
-    broken = torch.full((4, 64), float("nan")).numpy()
+    broken = torch.full((12, 64), float("nan")).numpy()
     with pytest.raises(ModelError, match="not finite"):
         core.submit((), config, limit=9, memory=[broken]).result(60)
     assert by_core(core, given, config) == expected
