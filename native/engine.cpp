@@ -32,7 +32,7 @@ void Engine::use_shortlist(std::vector<int> common, std::vector<int> offsets, st
     shortlist_->matrix = model_->gather(common.data(), (int)common.size(), shortlist_->arena);
     shortlist_->is_common.assign(model_->settings.target_size, 0);
     for (int token : common) shortlist_->is_common[token] = 1;
-    common.resize(shortlist_->matrix.outputs, 0);
+    common.resize(shortlist_->matrix.outputs, model_->projection.outputs);
     shortlist_->common = std::move(common), shortlist_->offsets = std::move(offsets), shortlist_->tokens = std::move(tokens);
 }
 
@@ -163,7 +163,7 @@ struct Engine::Worker {
         s.own_tokens.erase(std::unique(s.own_tokens.begin(), s.own_tokens.end()), s.own_tokens.end());
         s.gathered = std::make_unique<Arena>();
         s.own = model.gather(s.own_tokens.data(), (int)s.own_tokens.size(), *s.gathered);
-        s.own_tokens.resize(s.own.outputs, 0);
+        s.own_tokens.resize(s.own.outputs, model.projection.outputs);
     }
 
     Best best_of(int first, const int* tokens_of, int count) {
@@ -201,7 +201,7 @@ struct Engine::Worker {
     float total(int at, const Matrix& matrix, const Sentence& s) {
         float sum = 0;
         for (int i = 0; i < LANES; i++) sum += sums[(size_t)at * LANES + i];
-        if (sum > 1e-30f && sum < INFINITY) return std::log2(sum);
+        if (sum > 1e-30f && sum < 1e30f) return std::log2(sum);  // AVX2's exp2 goes no further than 2 ** 127
         std::vector<float> scores(matrix.outputs);  // it has overflown: once more, with the largest taken off
         k.product(matrix, step.hidden(at, 1), scores.data(), matrix.outputs, false, nullptr);
         if (s.gathered) {

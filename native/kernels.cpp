@@ -133,7 +133,7 @@ struct Store {
             UNROLL for (int h = 0; h < 2; h++) {
                 const size_t at = (size_t)(row + r) * s.stride + column + LANES * h;
                 F x = value[r][h];
-                if (s.relu) x = max(x, zero());
+                if (s.relu) x = max(zero(), x);  // in this order NaN stays
                 if (s.residual) x = x + load(s.residual + at);
                 store(s.out + at, x);
             }
@@ -237,9 +237,10 @@ INLINE void quantise_row(const float* in, int width, uint8_t* out, float& scale,
 void quantise(const Rows& rows, int width) {
     for (int r = 0; r < rows.count; r++) {
         const float* x = rows.values + (size_t)r * rows.stride;
-        F low = load(x), high = low;
-        for (int i = LANES; i < width; i += LANES) low = min(low, load(x + i)), high = max(high, load(x + i));
+        F low = load(x), high = low, total = low;
+        for (int i = LANES; i < width; i += LANES) low = min(low, load(x + i)), high = max(high, load(x + i)), total = total + load(x + i);
         quantise_row(x, width, rows.bytes + (size_t)r * rows.stride, rows.scale[r], rows.low[r], low, high);
+        rows.low[r] += 0 * sum(total);  // bytes know no NaN
     }
 }
 
@@ -267,6 +268,7 @@ void normalise(const Norm& norm, const float* in, int stride, const Rows& out, b
             store(y + i, v);
             low = min(low, v), high = max(high, v);
         }
+        for (int i = padded; i < out.stride; i += LANES) store(y + i, zero());  // a broken memory may have stood there
         if (quantised) quantise_row(y, padded, out.bytes + (size_t)r * out.stride, out.scale[r], out.low[r], low, high);
     }
 }
@@ -282,7 +284,7 @@ INLINE void each_row(float* rows, int count, int stride, int width, Of of) {
 
 void activate(Activation kind, float* rows, int count, int stride, int width) {
     switch (kind) {
-        case Activation::relu: return each_row(rows, count, stride, width, [](F x, float*) { return max(x, zero()); });
+        case Activation::relu: return each_row(rows, count, stride, width, [](F x, float*) { return max(zero(), x); });
         case Activation::gelu: return each_row(rows, count, stride, width, [](F x, float*) { return gelu(x); });
         case Activation::silu: return each_row(rows, count, stride, width, [](F x, float*) { return x * sigmoid(x); });
         case Activation::silu_gated:
@@ -295,7 +297,7 @@ void recur(const float* gates, float* cell, const float* residual, float* out, i
         const F forget = sigmoid(load(gates + i)), value = load(gates + width + i);
         const F now = fma(forget, load(cell + i), (all(1) - forget) * value);
         store(cell + i, now);
-        store(out + i, load(residual + i) + max(now, zero()));
+        store(out + i, load(residual + i) + max(zero(), now));
     }
 }
 
@@ -317,7 +319,7 @@ void to_half(const float* in, Half* out, int width) {
 INLINE float soften(float* scores, int length, int room) {
     F high = all(-INFINITY);
     for (int i = 0; i < room; i += LANES) {
-        if (i + LANES > length) store(scores + i, first(load(scores + i), length - i, all(-1e30f)));
+        if (i + LANES > length) store(scores + i, first(load(scores + i), length > i ? length - i : 0, all(-1e30f)));
         high = max(high, load(scores + i));
     }
     const F most = all(highest(high));

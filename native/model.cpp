@@ -250,7 +250,8 @@ Model::Model(const Settings& s, const Tensors& tensors, const Kernels& k) : sett
     auto columns = build.columns("head", s.target_size, D, 1.44269504f);
     for (int i = padded((int)columns.size()) - (int)columns.size(); i > 0; i--) columns.push_back({nullptr, -1e30f, 1});
     projection = build.pack(columns, Builder::inputs(D), true);
-    never.assign(projection.outputs, 0);
+    never.assign(projection.outputs + 1, 1);  // what is padding is no token: neither in the projection nor, one further, in a list
+    std::fill_n(never.begin(), s.target_size, 0);
     for (int token : s.never) never.at(token) = 1;
 }
 

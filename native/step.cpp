@@ -140,7 +140,7 @@ void Step::layer(const Layer& layer, const Stack& stack, int index, int rows, At
         const Matrix& qkv = layer.itself.query;
         float* projected = wide(rows, qkv.outputs);
         k_.product(qkv, in, projected, qkv.outputs, false, nullptr);
-        const Rows context = context_.rows(rows, layer.itself.output.inputs);
+        const Rows context = this->context(layer.itself, rows);
         attend(index, projected, qkv.outputs, context);
         leave(layer.itself.output, context, layer.around_first, stack);
     } else {
@@ -152,6 +152,14 @@ void Step::layer(const Layer& layer, const Stack& stack, int index, int rows, At
     }
     read(index, layer);
     feed_forward(layer, stack, rows);
+}
+
+// What attention writes to. Its padding is cleared: other heads, of another sentence, may have been written there.
+Rows Step::context(const Attention& attention, int rows) {
+    const Rows out = context_.rows(rows, attention.output.inputs);
+    const int width = attention.heads.width();
+    for (int r = 0; r < rows && width < out.stride; r++) std::fill_n(out.values + (size_t)r * out.stride + width, out.stride - width, 0.f);
+    return out;
 }
 
 // ---- keys and values
@@ -394,7 +402,7 @@ void Step::advance(const std::vector<Sentence*>& sentences) {
             [&](int index, const Layer& layer) {
                 if (model_.reads.empty()) return;
                 const Attention& a = model_.reads[index];
-                const Rows in = enter(layer.around_link, stack, rows), context = context_.rows(rows, a.output.inputs);
+                const Rows in = enter(layer.around_link, stack, rows), context = this->context(a, rows);
                 float* queries = wide(rows, a.query.outputs);
                 k_.product(a.query, in, queries, a.query.outputs, false, nullptr);
                 int at = 0;

@@ -89,6 +89,7 @@ private:
     const float* place(const Stack& stack, int position);
     void turn(const Attention& attention, float* heads, int count, int position);
     void attend(Shared& shared, const Heads& heads, const float* queries, int stride, int count, const Rows& out, int first);
+    Rows context(const Attention& attention, int rows);
     void share(Shared& shared, const Heads& heads, const float* keys, const float* values, int stride, int count);
     void encode(const std::vector<Sentence*>& sentences, std::vector<std::vector<float>>& views);
     void open_reads(const std::vector<Sentence*>& sentences, const std::vector<std::vector<float>>& views);
