@@ -1,2 +1,6 @@
 #include <nanobind/nanobind.h>
-NB_MODULE(_native, m) { m.def("answer", [] { return 42; }); }
+void bind_training(nanobind::module_& module);
+NB_MODULE(_native, m) {
+  m.def("answer", [] { return 42; });
+  bind_training(m);
+}
