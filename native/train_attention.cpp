@@ -2,6 +2,7 @@
 #include "train_attention.h"
 #ifdef ENDASH_VECTOR
 #include <cmath>
+#include <initializer_list>
 #include <vector>
 
 namespace endash {
@@ -11,18 +12,25 @@ namespace {
 template <int ROWS, int WIDE>
 VECTOR inline void block(const float* a, ptrdiff_t row, ptrdiff_t step, const float* b, float* c, int depth,
                          int columns) {
-  __m512 sums[ROWS][WIDE];
+  __m512 sums[ROWS][WIDE];  // in registers, once the loops over them are unrolled
+#pragma GCC unroll 8
   for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
     for (int w = 0; w < WIDE; w++) sums[i][w] = _mm512_setzero_ps();
   for (int k = 0; k < depth; k++) {
     __m512 right[WIDE];
+#pragma GCC unroll 4
     for (int w = 0; w < WIDE; w++) right[w] = _mm512_loadu_ps(b + static_cast<ptrdiff_t>(k) * columns + 16 * w);
+#pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
       __m512 left = _mm512_set1_ps(a[i * row + k * step]);
+#pragma GCC unroll 4
       for (int w = 0; w < WIDE; w++) sums[i][w] = _mm512_fmadd_ps(left, right[w], sums[i][w]);
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < ROWS; i++)
+#pragma GCC unroll 4
     for (int w = 0; w < WIDE; w++) _mm512_storeu_ps(c + static_cast<ptrdiff_t>(i) * columns + 16 * w, sums[i][w]);
 }
 
@@ -77,18 +85,37 @@ VECTOR void put_back(const float* from, bf16* to, ptrdiff_t stride, int rows, in
       }
 }
 
-// to[k][n] = from[n][k], with columns up to `padded` zero; four rows are gathered to a register at a time.
+// to[k][n] = from[n][k], with columns up to `padded` zero: squares of 16 × 16, first within quarters of rows, then of quarters.
 VECTOR void transpose(const float* from, float* to, int rows, int width, int padded) {
-  const __m512i lanes = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                           _mm512_set1_epi32(width));
-  for (int n = 0; n < padded; n += 16) {
-    int left = rows - n;
-    __mmask16 there = left >= 16 ? 0xffff : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1);
-    for (int k = 0; k < width; k++)
-      _mm512_storeu_ps(to + static_cast<ptrdiff_t>(k) * padded + n,
-                       _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, lanes,
-                                                from + static_cast<ptrdiff_t>(n) * width + k, 4));
-  }
+  for (int n = 0; n < padded; n += 16)
+    for (int k = 0; k < width; k += 16) {
+      __m512 row[16], mixed[16];
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++)
+        row[i] = n + i < rows ? _mm512_loadu_ps(from + static_cast<ptrdiff_t>(n + i) * width + k) : _mm512_setzero_ps();
+#pragma GCC unroll 4
+      for (int i = 0; i < 16; i += 4) {
+        __m512 low = _mm512_unpacklo_ps(row[i], row[i + 1]), high = _mm512_unpackhi_ps(row[i], row[i + 1]);
+        __m512 next_low = _mm512_unpacklo_ps(row[i + 2], row[i + 3]);
+        __m512 next_high = _mm512_unpackhi_ps(row[i + 2], row[i + 3]);
+        mixed[i] = _mm512_shuffle_ps(low, next_low, 0x44);
+        mixed[i + 1] = _mm512_shuffle_ps(low, next_low, 0xee);
+        mixed[i + 2] = _mm512_shuffle_ps(high, next_high, 0x44);
+        mixed[i + 3] = _mm512_shuffle_ps(high, next_high, 0xee);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) {
+        __m512 even = _mm512_shuffle_f32x4(mixed[i], mixed[i + 4], 0x88);
+        __m512 odd = _mm512_shuffle_f32x4(mixed[i], mixed[i + 4], 0xdd);
+        __m512 next_even = _mm512_shuffle_f32x4(mixed[i + 8], mixed[i + 12], 0x88);
+        __m512 next_odd = _mm512_shuffle_f32x4(mixed[i + 8], mixed[i + 12], 0xdd);
+        float* at = to + static_cast<ptrdiff_t>(k + i) * padded + n;
+        _mm512_storeu_ps(at, _mm512_shuffle_f32x4(even, next_even, 0x88));
+        _mm512_storeu_ps(at + 4 * static_cast<ptrdiff_t>(padded), _mm512_shuffle_f32x4(odd, next_odd, 0x88));
+        _mm512_storeu_ps(at + 8 * static_cast<ptrdiff_t>(padded), _mm512_shuffle_f32x4(even, next_even, 0xdd));
+        _mm512_storeu_ps(at + 12 * static_cast<ptrdiff_t>(padded), _mm512_shuffle_f32x4(odd, next_odd, 0xdd));
+      }
+    }
 }
 
 // Scores to weights, row by row. Of a row that may read nothing all weights are 0.
@@ -132,32 +159,27 @@ struct Room {
 thread_local Room room;
 
 struct Head {
-  float *query, *key, *value, *key_across, *value_across, *weights, *slope, *grad, *out;
+  float *query, *key, *value, *across, *slope, *grad, *out;
   int padded;
 
-  explicit Head(const Attention& of) : padded((of.keys + 15) / 16 * 16) {
+  explicit Head(const Attention& of) : padded(of.padded()) {
     size_t width = of.width, T = of.queries, N = padded, used = 0;
-    room.numbers.resize(2 * (T + N) * (3 * width + 64) + 2 * T * N + 1024);
+    room.numbers.resize((3 * (T + N) + N) * width + T * N + 8 * 16);
     query = room.take(used, T * width);
     key = room.take(used, N * width);
     value = room.take(used, N * width);
-    key_across = room.take(used, N * width);
-    value_across = room.take(used, N * width);
+    across = room.take(used, N * width);
     grad = room.take(used, T * width);
     out = room.take(used, (T > N ? T : N) * width);
-    weights = room.take(used, T * N);
     slope = room.take(used, T * N);
   }
 
-  VECTOR void weigh(const Attention& of, int row, int head) {
+  VECTOR void take(const Attention& of, int row, int head) {
     const bf16* keys = of.key_value + of.key_start(row, head);
     fetch(of.query + of.query_start(row, head), of.heads * of.width, query, of.queries, of.width,
           1.f / std::sqrt(static_cast<float>(of.width)), of.cos, of.sin);
     fetch(keys, 2 * of.groups * of.width, key, of.keys, of.width, 1.f, of.cos, of.sin);
     fetch(keys + of.groups * of.width, 2 * of.groups * of.width, value, of.keys, of.width, 1.f, nullptr, nullptr);
-    transpose(key, key_across, of.keys, of.width, padded);
-    multiply(query, of.width, 1, key_across, weights, of.queries, of.width, padded);
-    normalise(weights, of, row, padded);
   }
 };
 
@@ -180,8 +202,12 @@ VECTOR void attention_forward(const Attention& of, bf16* context) {
   Head one(of);
   for (int row = 0; row < of.rows; row++)
     for (int head = 0; head < of.heads; head++) {
-      one.weigh(of, row, head);
-      multiply(one.weights, one.padded, 1, one.value, one.out, of.queries, of.keys, of.width);
+      float* weights = of.weights_of(row, head);
+      one.take(of, row, head);
+      transpose(one.key, one.across, of.keys, of.width, one.padded);
+      multiply(one.query, of.width, 1, one.across, weights, of.queries, of.width, one.padded);
+      normalise(weights, of, row, one.padded);
+      multiply(weights, one.padded, 1, one.value, one.out, of.queries, of.keys, of.width);
       put_back(one.out, context + of.query_start(row, head), of.heads * of.width, of.queries, of.width, 1.f, nullptr,
                nullptr);
     }
@@ -193,17 +219,18 @@ VECTOR void attention_backward(const Attention& of, const bf16* grad, bf16* grad
   std::vector<float> keys(static_cast<size_t>(of.keys) * W), values(keys.size());
   for (int row = 0; row < of.rows; row++)
     for (int head = 0; head < of.heads; head++) {
-      one.weigh(of, row, head);
+      const float* weights = of.weights_of(row, head);
+      one.take(of, row, head);
       fetch(grad + of.query_start(row, head), of.heads * W, one.grad, of.queries, W, 1.f, nullptr, nullptr);
-      transpose(one.value, one.value_across, of.keys, W, one.padded);
-      multiply(one.grad, W, 1, one.value_across, one.slope, of.queries, W, one.padded);
-      through_softmax(one.weights, one.slope, of.queries, one.padded);
+      transpose(one.value, one.across, of.keys, W, one.padded);
+      multiply(one.grad, W, 1, one.across, one.slope, of.queries, W, one.padded);
+      through_softmax(weights, one.slope, of.queries, one.padded);
       multiply(one.slope, one.padded, 1, one.key, one.out, of.queries, of.keys, W);
       put_back(one.out, grad_query + of.query_start(row, head), of.heads * W, of.queries, W,
                1.f / std::sqrt(static_cast<float>(W)), of.cos, of.sin);
       const bool first = head % each == 0, last = head % each == each - 1;
       for (float* sum : {keys.data(), values.data()}) {
-        const float* left = sum == keys.data() ? one.slope : one.weights;
+        const float* left = sum == keys.data() ? one.slope : weights;
         const float* right = sum == keys.data() ? one.query : one.grad;
         multiply(left, 1, one.padded, right, first ? sum : one.out, of.keys, of.queries, W);
         for (int i = 0; !first && i < of.keys * W; i += 16)

@@ -10,7 +10,13 @@ struct Attention {
   const float* bias;
   ptrdiff_t bias_row, bias_query;
   const float *cos, *sin;
+  float* weights;  // (rows, heads, queries, keys rounded up to 16): made forward, read backward
   int rows, heads, groups, queries, keys, width;
+
+  int padded() const { return (keys + 15) / 16 * 16; }
+  float* weights_of(int row, int head) const {
+    return weights + (static_cast<ptrdiff_t>(row) * heads + head) * queries * padded();
+  }
 
   ptrdiff_t query_start(int row, int head) const {
     return (static_cast<ptrdiff_t>(row) * queries * heads + head) * width;

@@ -19,13 +19,13 @@ T* at(Address address) {
 }
 
 Attention attention(Address query, Address key_value, std::tuple<Address, ptrdiff_t, ptrdiff_t> bias, Address cos,
-                    Address sin, std::tuple<int, int, int, int, int, int> shape) {
+                    Address sin, Address weights, std::tuple<int, int, int, int, int, int> shape) {
   auto [rows, heads, groups, queries, keys, width] = shape;
   return {at<bf16>(query),     at<bf16>(key_value), at<float>(std::get<0>(bias)),
           std::get<1>(bias),   std::get<2>(bias),   at<float>(cos),
-          at<float>(sin),      rows,                heads,
-          groups,              queries,             keys,
-          width};
+          at<float>(sin),      at<float>(weights),  rows,
+          heads,               groups,              queries,
+          keys,                width};
 }
 
 bool available() {

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 #define VECTOR __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
@@ -37,9 +36,10 @@ VECTOR static inline __m512 exponential(__m512 x) {
   __m512 scaled = _mm512_mul_ps(_mm512_max_ps(x, _mm512_set1_ps(-126.f)), _mm512_set1_ps(1.44269504f));
   __m512 whole = _mm512_roundscale_ps(scaled, 8);
   __m512 part = _mm512_sub_ps(scaled, whole);
+  const float coefficients[] = {1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.f};
   __m512 sum = _mm512_set1_ps(1.5403530e-4f);
-  for (float coefficient : {1.3333558e-3f, 9.6181291e-3f, 5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.f})
-    sum = _mm512_fmadd_ps(sum, part, _mm512_set1_ps(coefficient));
+#pragma GCC unroll 6
+  for (int i = 0; i < 6; i++) sum = _mm512_fmadd_ps(sum, part, _mm512_set1_ps(coefficients[i]));
   return _mm512_scalef_ps(sum, whole);
 }
 

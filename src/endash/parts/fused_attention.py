@@ -37,17 +37,19 @@ class _Read(torch.autograd.Function):
     ) -> Tensor:
         query, key_value = query.contiguous(), key_value.contiguous()
         context = torch.empty_like(query)
-        ctx.save_for_backward(query, key_value, bias)
-        ctx.heads, ctx.tables = heads, (cos, sin)
-        native.attention_forward(_attention(query, key_value, bias, heads, ctx.tables), context.data_ptr())
+        rows, queries, keys = *query.shape[:2], key_value.shape[1]
+        weights = torch.empty(rows, heads, queries, -(-keys // _LANES) * _LANES)
+        ctx.save_for_backward(query, key_value, bias, weights)
+        ctx.tables = cos, sin
+        native.attention_forward(_attention(query, key_value, bias, weights, ctx.tables), context.data_ptr())
         return context
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        query, key_value, bias = ctx.saved_tensors
+        query, key_value, bias, weights = ctx.saved_tensors
         grad, grad_query, grad_key_value = grads[0].contiguous(), torch.empty_like(query), torch.empty_like(key_value)
         native.attention_backward(
-            _attention(query, key_value, bias, ctx.heads, ctx.tables),
+            _attention(query, key_value, bias, weights, ctx.tables),
             grad.data_ptr(),
             grad_query.data_ptr(),
             grad_key_value.data_ptr(),
@@ -55,8 +57,8 @@ class _Read(torch.autograd.Function):
         return grad_query, grad_key_value, None, None, None, None
 
 
-def _attention(query: Tensor, key_value: Tensor, bias: Tensor, heads: int, tables: tuple[Any, Any]) -> Any:
-    (rows, queries, width), keys = query.shape, key_value.shape[1]
+def _attention(query: Tensor, key_value: Tensor, bias: Tensor, weights: Tensor, tables: tuple[Any, Any]) -> Any:
+    (rows, queries, width), heads, keys = query.shape, weights.shape[1], key_value.shape[1]
     head_width = width // heads
     groups = key_value.shape[2] // (2 * head_width)
     steps = (bias.stride(axis) if bias.shape[axis] > 1 else 0 for axis in (0, 2))
@@ -65,5 +67,6 @@ def _attention(query: Tensor, key_value: Tensor, bias: Tensor, heads: int, table
         key_value.data_ptr(),
         (bias.data_ptr(), *steps),
         *(0 if table is None else table.data_ptr() for table in tables),
+        weights.data_ptr(),
         (rows, heads, groups, queries, keys, head_width),
     )

@@ -12,17 +12,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from endash.parts.fused import keep_copy
+
 _ALIGN = 64  # numbers; each parameter and each share begins on a cache line
 
 
-def shared(*shape: int) -> Tensor:
-    """Zeros in float32 that every process forked from this one sees, and writes."""
+def shared(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Zeros that every process forked from this one sees, and writes."""
     count = torch.Size(shape).numel()
-    return torch.frombuffer(mmap.mmap(-1, max(4 * count, 1)), dtype=torch.float32, count=count).view(shape)
+    return torch.frombuffer(mmap.mmap(-1, max(dtype.itemsize * count, 1)), dtype=dtype, count=count).view(shape)
 
 
 class Shares:
-    """Moves what `optimizer` trains into shared memory, for `count` processes: its parameters, and its moments as they are."""
+    """Moves what `optimizer` trains into shared memory, for `count` processes: its parameters, and its moments as they are.
+
+    Beside them stands a copy of the parameters in bfloat16 for products (`parts.fused`), which `renew` makes again.
+    """
 
     def __init__(self, optimizer: torch.optim.AdamW, count: int) -> None:
         self.count, self._optimizer = count, optimizer
@@ -31,9 +36,11 @@ class Shares:
         size = _up(max((start + one.numel() for one, start in self.starts.items()), default=0), count * _ALIGN)
         self.bounds = [(size // count * rank, size // count * (rank + 1)) for rank in range(count)]
         self.gradients = shared(count, size)
-        parameters, moments = shared(size), {slot: shared(size) for slot in ("exp_avg", "exp_avg_sq")}
+        self._parameters, self._copies = shared(size), shared(size, dtype=torch.bfloat16)
+        moments = {slot: shared(size) for slot in ("exp_avg", "exp_avg_sq")}
         for parameter in trained:
-            parameter.data = self._move(parameter, parameter.data, parameters)
+            parameter.data = self._move(parameter, parameter.data, self._parameters)
+            keep_copy(parameter, self._move(parameter, parameter.data, self._copies))
             state = optimizer.state[parameter]
             state.setdefault("step", torch.zeros(()))
             for slot, whole in moments.items():
@@ -75,6 +82,17 @@ class Shares:
             if other != rank:
                 own += self.gradients[other, first:end]
         return float(torch.linalg.vector_norm(own)) ** 2
+
+    def renew(self, rank: int) -> None:
+        """Copy the share of `rank`, which has changed."""
+        share = slice(*self.bounds[rank])
+        self._copies[share].copy_(self._parameters[share])
+
+    def end(self) -> None:
+        """Leave the parameters to other optimisers: nobody renews the copies any longer, or reads these gradients."""
+        for parameter in self.starts:
+            parameter.grad = None
+            keep_copy(parameter, None)
 
     def count_step(self) -> None:
         """One more step in the state of the whole optimiser, as each share counts its own."""

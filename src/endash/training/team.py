@@ -71,6 +71,7 @@ class Team:
             if other.is_alive():
                 other.kill()
                 other.join()
+        self._shares.end()
         self._lines.clear()
         self._others.clear()
 
@@ -162,6 +163,7 @@ class _Member:
                 if scale < 1:
                     parameter.grad.mul_(scale)
         self._optimizer.step()
+        self._shares.renew(self._rank)
 
 
 def _share(task: Task, rank: int, count: int) -> Task:
