@@ -75,6 +75,10 @@ class Team:
         self._lines.clear()
         self._others.clear()
 
+    def others(self) -> list[int]:
+        """The processes that run beside this one."""
+        return [other.pid for other in self._others if other.pid is not None]
+
     def gradient(self, task: Task) -> list[Measured]:
         """See `Stepper`."""
         torch.set_num_threads(max(1, self.threads // self.count))
