@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,17 @@ def need_peer() -> None:
         sys.exit(f"this benchmark measures beside transformers: pip install '{PEER}'")
 
 
-def measure(script: str, job: dict[str, Any]) -> dict[str, Any]:
+def measure(script: str, job: dict[str, Any], *, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What ``python SCRIPT --worker IN OUT`` makes of a job, with the peak memory of that process.
 
     A process of its own, so that no side's allocator settings, caches or threads reach the other. Its environment is this
-    one's: OMP_NUM_THREADS sets the threads of every side.
+    one's: OMP_NUM_THREADS sets the threads of every side; `environment` is added to it.
     """
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder) / "job.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(job), encoding="utf-8")
-        done = subprocess.run([sys.executable, script, "--worker", str(asked), str(answered)], check=False)
+        command = [sys.executable, script, "--worker", str(asked), str(answered)]
+        done = subprocess.run(command, check=False, env={**os.environ, **(environment or {})})
         if done.returncode:
             sys.exit(f"{Path(script).name} failed with {done.returncode} at {job}")
         answer: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
@@ -51,7 +52,8 @@ def answer_job(work: Any, arguments: Sequence[str]) -> bool:
     if not arguments or arguments[0] != "--worker":
         return False
     job = json.loads(Path(arguments[1]).read_text(encoding="utf-8"))
-    answer = {**work(job), "peak_bytes": peak_bytes()}
+    answer = work(job)
+    answer.setdefault("peak_bytes", peak_bytes())
     Path(arguments[2]).write_text(json.dumps(answer), encoding="utf-8")
     return True
 

@@ -14,6 +14,8 @@ using namespace endash;
 using Array = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Matrix2 = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
+void bind_training(nb::module_&);  // train_bind.cpp
+
 namespace {
 
 std::vector<const Kernels*> available() {
@@ -127,6 +129,7 @@ nb::list wait(Engine& engine, double seconds) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+    bind_training(m);
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const Kernels* k : available()) names.emplace_back(k->name);

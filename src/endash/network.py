@@ -24,6 +24,7 @@ from endash.objectives.cross_entropy import Loss
 from endash.objectives.elbo import drop_words, elbo
 from endash.objectives.masked import draw_hidden, joined
 from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, Padded, PartConfig
+from endash.parts.fused import embed, fused
 from endash.parts.masks import hide, real
 
 BOS = 2  # the token that every target starts from
@@ -269,8 +270,11 @@ class Network(nn.Module):
 
     @staticmethod
     def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
+        scale = math.sqrt(embedding.embedding_dim)
+        if fused(embedding.weight):
+            return embed(tokens, embedding.weight, scale)
         vectors: Tensor = embedding(tokens)
-        return vectors * math.sqrt(embedding.embedding_dim)
+        return vectors * scale
 
 
 def _check_source(encoder: PartConfig, frontend: Config | None, head: HeadConfig, *, passages: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from native_cases import Case, assert_same, by_core, encoder, made, sources, ssru, submit, transformer, usual
 
 from endash import _native
 from endash.decoding.config import DecodingConfig
@@ -16,7 +17,6 @@ from endash.links.multi import MultiConfig
 from endash.links.prefix import PrefixConfig
 from endash.text import EOS
 from endash.text.tokenizer import FIRST_SLOT
-from native_cases import Case, assert_same, by_core, encoder, made, sources, ssru, submit, transformer, usual
 
 SAME = 1e-3  # nats over a whole sentence of float32 sums in another order; 1e-5 are seen
 LENGTHS = (3, 7, 1, 33, 5, 20)

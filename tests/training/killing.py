@@ -20,15 +20,15 @@ _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["tensorboardX", "torch._dynamo", "killing"])
 
 
-def kill(place: str, count: int, folder: Path) -> None:
+def kill(place: str, count: int, folder: Path, *, workers: int = 1) -> None:
     """Run in `folder` until the `count`-th call of `place`, which dies by SIGKILL."""
-    process = _server.Process(target=_run, args=(place, count, folder))
+    process = _server.Process(target=_run, args=(place, count, folder, workers))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
 
 
-def _run(place: str, count: int, folder: Path) -> None:
+def _run(place: str, count: int, folder: Path, workers: int) -> None:
     torch.set_num_threads(1)
     left = count
 
@@ -52,4 +52,4 @@ def _run(place: str, count: int, folder: Path) -> None:
         "remove": (files.shutil, "rmtree"),
     }[place]
     setattr(owner, name, deadly(getattr(owner, name)))
-    finished(folder)
+    finished(folder, workers=workers)

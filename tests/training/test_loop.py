@@ -32,7 +32,7 @@ def test_accumulated_batches_weigh_each_token_alike(tmp_path: Path) -> None:
     run = training(tmp_path, config(accumulate=1000, clip=1e9))
     rows = np.arange(len(run.examples))
     run.network.eval()
-    whole = run.network.loss(run._batch(rows), label_smoothing=0.1)
+    whole = run.network.loss(run.work.batch(rows), label_smoothing=0.1)
     whole.total.backward()
     wanted = run.network.middle.weight.grad.clone()
     run.network.train = lambda: None  # no dropout

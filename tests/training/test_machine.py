@@ -11,7 +11,7 @@ import torch
 from endash.errors import TrainingError
 from endash.training import machine as module
 from endash.training.config import TrainingConfig
-from endash.training.machine import cpu_multiplies_bfloat16, keep_freed_memory, machine_for
+from endash.training.machine import cpu_multiplies_bfloat16, keep_freed_memory, machine_for, workers_for
 
 
 @pytest.mark.parametrize(("flag", "native"), [("avx512_bf16", True), ("amx_bf16", True), ("avx512_vnni", False)])
@@ -42,6 +42,28 @@ def test_cuda_where_there_is_none() -> None:
         TrainingError, match=r'device = "cuda", but torch sees no CUDA device here: use "auto" or "cpu"'
     ):
         machine_for(TrainingConfig(device="cuda"))
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "batch_tokens", "workers", "why"),
+    [
+        ("cpu", 2, 4096, 2, "fastest"),
+        ("cpu", 3, 600, 2, "fastest"),
+        ("cpu", 2, 300, 1, "batch_tokens = 300 is too little"),
+        ("cpu", 1, 4096, 1, "one thread"),
+        ("cuda", 2, 4096, 1, ""),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is always one process")
+def test_how_many_processes(device: str, threads: int, batch_tokens: int, workers: int, why: str) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found, reason = workers_for(torch.device(device), batch_tokens)
+    finally:
+        torch.set_num_threads(before)
+    assert found == workers
+    assert why in reason
 
 
 PAGE_FAULTS = """

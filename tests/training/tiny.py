@@ -87,7 +87,7 @@ def training(folder: Path, config: TrainingConfig = CONFIG, **changes: Any) -> T
         config,
         seed=7,
         folder=folder,
-        machine=Machine(torch.device("cpu"), torch.float32),
+        machine=Machine(torch.device("cpu"), torch.float32, workers=changes.pop("workers", 1)),
         surroundings=Surroundings(
             validating, changes.pop("keep_best", lambda: None), lambda one: {"source": one.source, "target": one.target}
         ),
@@ -102,9 +102,9 @@ def go(run: Training) -> str:
         return run.run(stop, journal)
 
 
-def finished(folder: Path, config: TrainingConfig = CONFIG) -> tuple[dict[str, Tensor], Position]:
+def finished(folder: Path, config: TrainingConfig = CONFIG, *, workers: int = 1) -> tuple[dict[str, Tensor], Position]:
     """Run to the end; the parameters there, the optimiser's moments, and the position."""
-    run = training(folder, config)
+    run = training(folder, config, workers=workers)
     go(run)
     state = {name: value.clone() for name, value in run.network.state_dict().items()}
     for name, parameter in run.network.named_parameters():

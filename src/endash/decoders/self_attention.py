@@ -58,7 +58,7 @@ class SelfAttentionDecoder(Decoder):
             x = torch.cat([link.state.prefix, x], 1)
         bias = score_bias(readable, x.dtype)[:, None]
         for layer in self.layers:
-            x = layer(x, link, bias, behind)[0]
+            x = layer(x, link, bias, behind)
         hidden: Tensor = self.norm(x[:, behind:])
         return hidden
 
@@ -74,13 +74,20 @@ class SelfAttentionLayer(DecoderLayer):
         super().__init__(config, number, "attention", attention, reads=reads)
         self.rotary = config.positions == "rotary"
 
-    def forward(self, x: Tensor, link: OpenLink, bias: Tensor, behind: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """All positions, the first `behind` of which are the prefix, and the keys and values that they read of each other."""
+    def forward(self, x: Tensor, link: OpenLink, bias: Tensor, behind: int) -> Tensor:
+        """All positions, the first `behind` of which are the prefix."""
+        return self.through(
+            x, link, lambda y: self.attention.attend_to_itself(y, bias, rotary=self.rotary, behind=behind).context
+        )
+
+    def fill(self, x: Tensor, link: OpenLink, bias: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """All positions of a prefix, and the keys and values that they read of each other."""
         cache: list[tuple[Tensor, Tensor]] = []
 
         def attend_to_itself(y: Tensor) -> Tensor:
-            itself = self.attention.attend_to_itself(y, bias, rotary=self.rotary, behind=behind)
-            cache.append((itself.key, itself.value))
+            itself = self.attention.attend_to_itself(y, bias, rotary=self.rotary, behind=x.shape[1], keep=True)
+            assert itself.read is not None
+            cache.append(itself.read)
             return itself.context
 
         return self.through(x, link, attend_to_itself), cache[0]

@@ -89,7 +89,8 @@ class TransformerDecoder(SelfAttentionDecoder, InOrderDecoder):
         x, filled = link.state.prefix, []
         bias = score_bias(link.state.mask, x.dtype)[:, None, None]
         for layer in self.layers:
-            x, cache = layer(x, link, bias, x.shape[1])
+            assert isinstance(layer, SelfAttentionLayer)
+            x, cache = layer.fill(x, link, bias)
             filled.append(cache)
         return TransformerState(tuple(filled), link.state.mask[:, None], 0)
 

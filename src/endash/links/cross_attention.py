@@ -15,6 +15,7 @@ from endash.links.registry import links
 from endash.memory import Memory
 from endash.parts.attention import MultiHeadAttention, attend, check_heads
 from endash.parts.contracts import DecoderShape, Link, LinkState, MemoryShape, PartConfig, Port, Reading
+from endash.parts.fused import linear
 from endash.parts.masks import hide, score_bias
 
 
@@ -35,10 +36,14 @@ class CrossAttentionConfig(HeadsConfig):
 
 @dataclass(frozen=True)
 class CrossAttentionState(LinkState):
-    """Keys and values (B, G, S, K) of each read, and the scores' bias (B, 1, 1, S)."""
+    """Keys and values (B, G, S, K) of each read, and the scores' bias (B, 1, 1, S).
+
+    In the fused way of training (`parts.fused`), these are `projected` as they come, (B, S, 2·G·K), instead.
+    """
 
     keys: tuple[Tensor, ...] = ()
     values: tuple[Tensor, ...] = ()
+    projected: tuple[Tensor, ...] = ()
     bias: Tensor | None = None
 
 
@@ -71,16 +76,18 @@ class CrossAttention(Link):
 
     def open(self, memory: Memory) -> CrossAttentionState:
         """Project the memory's keys and values, once for each read."""
-        pairs = [
-            attention.keys_values(states)
-            for attention, states in zip(self.attention, self.read_from(memory), strict=True)
-            if isinstance(attention, MultiHeadAttention)
-        ]
+        layers = [layer for layer in self.attention if isinstance(layer, MultiHeadAttention)]
+        states = self.read_from(memory)
+        bias = score_bias(memory.mask, memory.states.dtype)[:, None, None]
+        if layers and layers[0].fuses(memory.states):
+            projected = tuple(linear(one, layer.key_value) for layer, one in zip(layers, states, strict=True))
+            return CrossAttentionState(mask=memory.mask, projected=projected, bias=bias)
+        pairs = [layer.keys_values(one) for layer, one in zip(layers, states, strict=True)]
         return CrossAttentionState(
             mask=memory.mask,
             keys=tuple(key.contiguous() for key, _ in pairs),  # once here, not in the product of every step
             values=tuple(_hide_heads(value, memory.mask).contiguous() for _, value in pairs),
-            bias=score_bias(memory.mask, memory.states.dtype)[:, None, None],
+            bias=bias,
         )
 
     def read_from(self, memory: Memory) -> Sequence[Tensor]:
@@ -92,6 +99,8 @@ class CrossAttention(Link):
         attention = self.attention[layer]
         assert isinstance(attention, MultiHeadAttention)
         assert state.bias is not None
+        if state.projected:
+            return Reading(attention.read(query_BQD, state.projected[layer], state.bias), None)
         got = attend(attention.queries(query_BQD), state.keys[layer], state.values[layer], bias=state.bias)
         context: Tensor = attention.output(got.context)
         return Reading(context, got.weights)

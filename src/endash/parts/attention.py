@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from endash.errors import RecipeError
+from endash.parts import fused_attention
+from endash.parts.fused import fused, linear
 from endash.parts.positions import rotate
 
 
@@ -24,11 +26,10 @@ class Attended:
 
 @dataclass(frozen=True)
 class Itself:
-    """What positions got from each other, `context` (B, T, D), and the keys and values (B, G, T, K) that they read."""
+    """What positions got from each other, `context` (B, T, D); if asked for, the keys and values (B, G, T, K) they read."""
 
     context: Tensor
-    key: Tensor
-    value: Tensor
+    read: tuple[Tensor, Tensor] | None
 
 
 def attend(query_BHTK: Tensor, key_BGNK: Tensor, value_BGNK: Tensor, *, bias: Tensor) -> Attended:
@@ -84,9 +85,28 @@ class MultiHeadAttention(nn.Module):
         split = self.key_value(states_BND).unflatten(2, (2, self.kv_heads, self.head_width)).permute(2, 0, 3, 1, 4)
         return split[0], split[1]
 
-    def attend_to_itself(self, vectors_BTD: Tensor, bias: Tensor, *, rotary: bool, behind: int = 0) -> Itself:
-        """Self-attention over all positions; `rotary` turns queries and keys by theirs, except the first `behind`."""
+    def attend_to_itself(
+        self, vectors_BTD: Tensor, bias: Tensor, *, rotary: bool, behind: int = 0, keep: bool = False
+    ) -> Itself:
+        """Self-attention over all positions; `rotary` turns queries and keys by theirs, except the first `behind`.
+
+        With `keep`, the keys and values are given too.
+        """
+        if not (keep or (rotary and behind)) and self.fuses(vectors_BTD, rotary=rotary):
+            vectors_BTD = vectors_BTD.to(torch.bfloat16)
+            return Itself(self.read(vectors_BTD, linear(vectors_BTD, self.key_value), bias, rotary=rotary), None)
         query, (key, value) = self.queries(vectors_BTD), self.keys_values(vectors_BTD)
         if rotary:
             query, key = rotate(query, behind=behind), rotate(key, behind=behind)
-        return Itself(self.output(attend(query, key, value, bias=bias).context), key, value)
+        context = self.output(attend(query, key, value, bias=bias).context)
+        return Itself(context, (key, value) if keep else None)
+
+    def fuses(self, vectors: Tensor, *, rotary: bool = False) -> bool:
+        """Whether attention on these vectors is to take the fused way, by `read`."""
+        return fused(vectors) and fused_attention.fits(self.head_width, rotary=rotary)
+
+    def read(self, vectors_BTD: Tensor, key_value_BN: Tensor, bias: Tensor, *, rotary: bool = False) -> Tensor:
+        """(B, T, D): what vectors get from projected keys and values, (B, N, 2·G·K), in the fused way."""
+        query = linear(vectors_BTD, self.query)
+        context = fused_attention.read(query, key_value_BN, bias, heads=self.heads, rotary=rotary)
+        return linear(context, self.output)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from endash.parts.fused import drop, fits, fused
+
 
 class _Drop(torch.autograd.Function):
     """y = x · keep / share, with one random byte an element deciding what is kept."""
@@ -45,6 +47,8 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return nn.functional.dropout(x, self.probability)
+        if fused(x) and fits(x.shape[-1]):
+            return drop(x, self.probability)
         kept: Tensor = _Drop.apply(x.contiguous(), dropped)  # type: ignore[no-untyped-call]
         return kept
 

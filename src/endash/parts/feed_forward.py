@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from endash.parts.fused import fused, linear
+
 Activation = Literal["relu", "gelu", "silu", "silu-gated"]
 
 
@@ -21,6 +23,8 @@ class FeedForward(nn.Module):
 
     def forward(self, vectors_BTD: Tensor) -> Tensor:
         """(B, T, D) → (B, T, D)."""
+        if isinstance(self.activation, nn.ReLU) and fused(vectors_BTD):
+            return linear(linear(vectors_BTD, self.inner, relu=True), self.output)
         inner = self.inner(vectors_BTD)
         if self.gated:
             gate, inner = inner.chunk(2, dim=-1)

@@ -76,10 +76,20 @@ def rotate(heads_BHTK: Tensor, *, first: int | None = None, behind: int = 0) -> 
         return torch.cat([heads_BHTK[:, :, :behind], rotate(heads_BHTK[:, :, behind:])], dim=2)
     length, width = heads_BHTK.shape[2:]
     span = slice(0, length) if first is None else slice(first, first + 1)
-    angles = _angles(_room(span.stop), width)[span]
-    cos, sin = angles.cos().to(heads_BHTK), angles.sin().to(heads_BHTK)
+    cos, sin = (table[span].to(heads_BHTK) for table in turns(span.stop, width))
     turned: Tensor = _Turn.apply(heads_BHTK, cos, sin)  # type: ignore[no-untyped-call]
     return turned
+
+
+@lru_cache(maxsize=32)
+def _turns(length: int, width: int) -> tuple[Tensor, Tensor]:
+    angles = _angles(length, width)
+    return angles.cos(), angles.sin()
+
+
+def turns(length: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the angles by which `rotate` turns heads of this width, (at least `length`, K / 2) in float32."""
+    return _turns(_room(length), width)
 
 
 class _Turn(torch.autograd.Function):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from endash.parts.dropout import Dropout
+from endash.parts.fused import drop, fits, fused, norm
 from endash.parts.precision import for_products
 
 NormPlace = Literal["pre", "post"]
@@ -24,8 +26,16 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """`x` (B, T, D) after the sublayer, which maps (B, T, D) to (B, T, D)."""
+        if fused(x) and fits(x.shape[-1]):
+            return self._fused(x.to(torch.bfloat16), sublayer)
         if self.place == "pre":
             added: Tensor = x + self.dropout(sublayer(for_products(self.norm(x))))
             return added
         normed: Tensor = self.norm(x + self.dropout(sublayer(x)))
         return normed
+
+    def _fused(self, x: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        dropout = self.dropout.probability if self.training else 0.0
+        if self.place == "pre":
+            return drop(sublayer(norm(x, self.norm)), dropout, onto=x)
+        return norm(x, self.norm, added=sublayer(x), dropout=dropout)

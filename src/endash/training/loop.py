@@ -16,17 +16,18 @@ from torch import nn
 
 from endash.errors import TrainingError
 from endash.files import write_text
-from endash.network import Batch
 from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
+from endash.training.gradient import Alone, Stepper, Task, Work
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.machine import Machine
 from endash.training.position import Position, Validation, Window, best, stale
 from endash.training.progress import Progress, Standing
 from endash.training.schedule import learning_rate
+from endash.training.team import Team
 
 Figures = dict[str, float]
 
@@ -68,6 +69,12 @@ class Training:
         self.checkpoints = Checkpoints(folder / "checkpoints", warn=progress.warn)
         self.optimizer = adamw(network, config)
         self.position = Position()
+        self.work = Work(self.network, examples, config, machine)
+        self._stepper: Stepper = (
+            Team(self.work, self.optimizer, workers=machine.workers, seed=seed)
+            if machine.workers > 1
+            else Alone(self.work, self.optimizer)
+        )
 
     def run(self, stop: Stop, journal: Journal) -> str:
         """Train from where the run stands to its end; gives what ended it.
@@ -76,6 +83,11 @@ class Training:
         a checkpoint that cannot be written.
         """
         self._journal, self._batches = journal, self._epoch()
+        with self._stepper:
+            return self._steps(stop)
+
+    def _steps(self, stop: Stop) -> str:
+        """Steps and validations up to the end; gives what ended it."""
         while True:
             limit = self._limit()
             if (limit or self._validation_due()) and not self.position.validated:
@@ -114,29 +126,15 @@ class Training:
         group = list(islice(self._batches, self.config.accumulate))
         targets = sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
         rate = learning_rate(self.config, self.position.step + 1, progress=self._fraction())
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
-        self.network.train()
-        self.optimizer.zero_grad()
-        for rows in group:
-            with self.machine.autocast():
-                loss = self.network.loss(  # type: ignore[operator]
-                    self._batch(rows), label_smoothing=self.config.label_smoothing, progress=self._fraction()
-                )
-            self._check(float(loss.total.detach()), "loss", [rows], rate)
-            (loss.total * (loss.tokens / targets)).backward()
+        losses = self._stepper.gradient(Task(self.position.step + 1, tuple(group), targets, self._fraction()))
+        for rows, loss in zip(group, losses, strict=False):
+            self._check(loss.total, "loss", [rows], rate)
             self.position.window.add(loss)
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
+        norm = self._stepper.norm()
         self._check(norm, "gradient norm", group, rate)
-        self.optimizer.step()
+        self._stepper.update(rate)
         self._advance(group, time.monotonic() - began)
         self._log(rate, norm)
-
-    def _batch(self, rows: Rows) -> Batch:
-        source, target, *passages = (
-            torch.from_numpy(field).to(self.machine.device) for field in self.examples.padded(rows)
-        )
-        return Batch(source, target, tuple(passages))
 
     def _advance(self, group: list[Rows], seconds: float) -> None:
         position, window = self.position, self.position.window

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from endash.objectives.cross_entropy import Loss
+    from endash.training.gradient import Measured
 
 MetricName = Literal["bleu", "chrf", "loss"]
 
@@ -52,7 +53,7 @@ class Window:
     padded: int = 0
     seconds: float = 0.0
 
-    def add(self, loss: Loss) -> None:
+    def add(self, loss: Measured | Loss) -> None:
         """Count the loss of a batch in."""
         self.nll += loss.nll
         for name, value in loss.parts.items():
