@@ -158,6 +158,12 @@ def test_gradients_are_added_to_those_that_stand() -> None:
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*found, strict=True))
 
 
+def test_ids_of_32_bits_are_read_as_what_they_are() -> None:
+    table, tokens = torch.randn(9, D, requires_grad=True), torch.tensor([[3, 8, 3]], dtype=torch.int32)
+    (grad,) = torch.autograd.grad(module.embed(tokens, table, 2.0).float().sum(), table)
+    assert grad[:, 0].tolist() == [0, 0, 0, 4, 0, 0, 0, 0, 2]
+
+
 def test_a_kept_copy_is_what_products_read() -> None:
     layer = nn.Linear(D, D)
     module.keep_copy(layer.weight, torch.zeros(D, D, dtype=torch.bfloat16))

@@ -35,9 +35,13 @@ class _Entropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         (N, V), matrix, offset = (len(target), len(weight)), in_products(weight), in_products(bias)
-        hidden, target = hidden.contiguous(), target.contiguous()
+        hidden, target = hidden.contiguous(), target.long().contiguous()
         own, log_words = torch.empty(N), 0.0
-        grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
+        grad_hidden, grad_weight, grad_bias = (
+            torch.empty_like(hidden),
+            torch.zeros(weight.shape),
+            torch.zeros(bias.shape),
+        )
         for first in range(0, N, _CHUNK):
             part = slice(first, min(first + _CHUNK, N))
             scores = nn.functional.linear(hidden[part], matrix, offset)

@@ -62,9 +62,10 @@ def gradient_place(parameter: Tensor) -> tuple[Tensor, Tensor | None]:
 
     That is `parameter.grad` itself where it stands, as autograd would add to it, and nothing is left to return.
     """
-    if parameter.is_leaf and parameter.grad is not None:
-        return parameter.grad, None
-    place = torch.zeros_like(parameter)
+    grad = parameter.grad if parameter.is_leaf else None
+    if grad is not None and grad.dtype == torch.float32 and grad.is_contiguous():
+        return grad, None
+    place = torch.zeros(parameter.shape)
     return place, place
 
 
@@ -118,7 +119,7 @@ class _Embed(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (tokens,), grad = ctx.saved_tensors, grads[0].contiguous()
         place, give = gradient_place(ctx.weight)
-        tokens = tokens.contiguous()
+        tokens = tokens.long().contiguous()
         native.add_rows(grad.data_ptr(), place.data_ptr(), tokens.numel(), grad.shape[-1], tokens.data_ptr(), ctx.scale)
         return None, give, None
 
@@ -171,11 +172,12 @@ class _Norm(torch.autograd.Function):
         out, normal = (torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(2))
         rates = torch.empty(x.numel() // width)
         keep = torch.empty(0 if added is None else x.numel() // _LANES, dtype=torch.int64)
-        ctx.save_for_backward(weight, bias, normal, rates, keep)
+        tensors = weight.detach().float(), bias.detach().float(), normal, rates, keep
+        ctx.save_for_backward(*tensors)
         ctx.settings, ctx.parameters = (len(rates), width, dropped, epsilon), (weight, bias)
         ctx.added = added is not None
         seed, base = (0, 0) if added is None else (_seed(), added.data_ptr())
-        of = _norm_of((weight, bias, normal, rates, keep), ctx.settings)
+        of = _norm_of(tensors, ctx.settings)
         native.norm_forward(of, x.data_ptr(), base, out.data_ptr(), seed)
         return out
 
