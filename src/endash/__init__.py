@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from endash.engine import Engine
     from endash.memory import Memory
     from endash.memory_store import MemoryStore
     from endash.model import Model, load
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from endash.training import train
 
 __version__ = "0.1.0"
-__all__ = ["Memory", "MemoryStore", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
+__all__ = ["Engine", "Memory", "MemoryStore", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
 
 _HOMES = {
+    "Engine": "endash.engine",
     "Memory": "endash.memory",
     "MemoryStore": "endash.memory_store",
     "Model": "endash.model",

@@ -108,7 +108,7 @@ class Model:
             RecipeError: a wrong `decoding`.
         """
         _check_list(texts)
-        config = self._decoding(**decoding)
+        config = self.decoding(**decoding)
         split = self._split(texts)
         found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
         spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
@@ -136,7 +136,7 @@ class Model:
             tokens, rows = [source.tokens for source in sources], [split[i].row for i in spoken]
             everything = self.path.find_each(tokens, config, rows=rows, scored=scored)
             for i, source, found in zip(spoken, sources, everything, strict=True):
-                yield [i], [[self._hypothesis(one, source.placeholders) for one in found]]
+                yield [i], [[self.hypothesis(one, source.placeholders) for one in found]]
             return
         for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
             places = [spoken[i] for i in batch]
@@ -152,7 +152,7 @@ class Model:
 
     def describe_path(self, **decoding: Any) -> str:
         """One line that says how such a `decoding` is done: by the native core, or by PyTorch and why."""
-        return self.path.describe(self._decoding(**decoding))
+        return self.path.describe(self.decoding(**decoding))
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
@@ -213,7 +213,7 @@ class Model:
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
-        config = self._decoding(**decoding)
+        config = self.decoding(**decoding)
         memory = memory.to(self.device, self.network.target_embedding.weight.dtype)
         texts = list(memory.sources)
         for batch in batches(memory.mask.sum(1).tolist(), config.batch_tokens):
@@ -329,7 +329,7 @@ class Model:
         config = self._checked(config or self.recipe.decoding)
         return self.path.find(self._own(memory), memory, config, rows=rows)
 
-    def _decoding(self, **changes: Any) -> DecodingConfig:
+    def decoding(self, **changes: Any) -> DecodingConfig:
         """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
         return self._checked(self.recipe.decoding.replace(**changes))
 
@@ -345,7 +345,7 @@ class Model:
         placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
         return [
             [
-                self._hypothesis(
+                self.hypothesis(
                     one,
                     placeholders[row],
                     self._align(memory.select([row]), one, placeholders[row]) if alignment else (),
@@ -355,7 +355,7 @@ class Model:
             for row, hypotheses in enumerate(self.search(memory, config, rows=rows))
         ]
 
-    def _hypothesis(
+    def hypothesis(
         self, found: Found, placeholders: Sequence[str], alignment: tuple[tuple[int, int], ...] = ()
     ) -> Hypothesis:
         """What was found, as text."""

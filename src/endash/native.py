@@ -36,7 +36,7 @@ _FEW, _MANY = (
     8,
     64,
 )  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
-_ROOM = 10_000  # requests that wait for a thread
+ROOM = 10_000  # requests that wait for a thread
 
 
 class CancelledError(ModelError):
@@ -120,7 +120,7 @@ class Core:
         *,
         threads: int,
         rows: int | None = None,
-        room: int = _ROOM,
+        room: int = ROOM,
         shortlist: Shortlist | None = None,
     ) -> None:
         """`settings` and `parameters` are those of `endash.lowering`; `rows` are the beams that a thread brings forward together,

@@ -73,16 +73,21 @@ class Path:
         seen = self._seen()
         known = self._cores.get(config.precision)
         if known is None or known[0] != seen:
-            core = Core(
-                self._settings(config.precision),
-                lowering.parameters(self.network),
-                threads=torch.get_num_threads(),
-                shortlist=self.shortlist,
-            )
+            core = self.new_core(config)
             if known is not None:
                 known[1].close()
             self._cores[config.precision] = known = seen, core
         return known[1]
+
+    def new_core(self, config: DecodingConfig, *, room: int | None = None) -> Core:
+        """A core of its own, with the parameters as they are now; as many sentences may wait as there is `room`."""
+        return Core(
+            self._settings(config.precision),
+            lowering.parameters(self.network),
+            threads=torch.get_num_threads(),
+            room=room or native.ROOM,
+            shortlist=self.shortlist,
+        )
 
     def find(
         self,

@@ -62,7 +62,9 @@ class Case:
         """What PyTorch finds."""
         text: Any = SimpleNamespace(
             target=SimpleNamespace(slots=slots, never_written=NEVER),
-            required_slots=lambda tokens: Counter({FIRST_SLOT + n: count for n, count in enumerate(wanted(tokens, slots))}),
+            required_slots=lambda tokens: Counter(
+                {FIRST_SLOT + n: count for n, count in enumerate(wanted(tokens, slots))}
+            ),
         )
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in sources], batch_first=True)
         with torch.no_grad():

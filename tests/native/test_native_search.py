@@ -143,7 +143,7 @@ def test_what_a_source_gets_depends_on_nothing_else(shape: str, precision: Any) 
     """To the last bit: whatever is decoded beside it, in what order, by how many threads and rows."""
     side = {"width": 36, "heads": 3, "norm": "pre"}
     case = {
-        "transformer": lambda: usual(),
+        "transformer": usual,
         "ssru": lambda: made(encoder(), LayerwiseConfig(heads=2), ssru()),
         # a link with more padded heads than self-attention has
         "odd": lambda: made(encoder(**side), CrossAttentionConfig(heads=4), transformer(**side)),
@@ -193,7 +193,9 @@ def test_huge_scores_do_not_overflow(head: float, name: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-@pytest.mark.parametrize("where", ["head.bias", "encoder.layers.0.feed_forward.inner.weight", "source_embedding.weight"])
+@pytest.mark.parametrize(
+    "where", ["head.bias", "encoder.layers.0.feed_forward.inner.weight", "source_embedding.weight"]
+)
 def test_broken_parameters_are_told(where: str, precision: Any) -> None:
     case = usual(tie="none")
     with torch.no_grad():
