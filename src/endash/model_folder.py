@@ -81,6 +81,15 @@ def read_parameters(folder: Path, network: nn.Module) -> None:
             parameter.copy_(found[name])
 
 
+def notes(folder: Path) -> list[str]:
+    """The lines of a model's card that say how it was made and what was measured, but for trials of decoding."""
+    try:
+        lines = (folder / CARD).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [line[2:] for line in lines if line.startswith("- ") and not line.startswith("- decoded in trial")]
+
+
 def card(recipe: Recipe, network: nn.Module, notes: Sequence[str]) -> str:
     """The model card: what it is, what it was made from, what was measured, how to use it."""
     count = sum(parameter.numel() for parameter in network.parameters())

@@ -26,6 +26,7 @@ COMMANDS = (
     "translate",
     "score",
     "evaluate",
+    "quicken",
     "encode",
     "decode",
     "sample",
