@@ -165,6 +165,7 @@ def endash(job: dict[str, Any]) -> Any:
     model = load(job["model"])
     quick = job.get("quick", "").replace(",", "\n")
     how = {"precision": "int8", "beam": job["beam"], "max_ratio": 0, "max_extra": WRITTEN if job["random"] else 80}
+    how |= {"shortlist": False, "prune": None}
     how |= tomllib.loads(quick)
     return lambda texts: model(texts, **how)
 

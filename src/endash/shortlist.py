@@ -51,8 +51,8 @@ class Shortlist:
         *,
         special: int,
         shared: bool = False,
-        common: int = 400,
-        per_token: int = 75,
+        common: int = 200,
+        per_token: int = 50,
         iterations: int = 5,
     ) -> Self:
         """Lists out of `pairs` of source and target ids, for vocabularies of these `sizes`, source and target.
