@@ -144,6 +144,12 @@ struct Engine::Worker {
     void open(std::vector<std::shared_ptr<Request>> requests) {
         std::vector<Sentence*> sources, memories;
         for (auto& request : requests) {
+            if (const std::string problem = misfit(*request); request->cancelled || !problem.empty()) {
+                Event e;
+                e.id = request->id, e.done = true, e.cancelled = request->cancelled, e.error = problem;
+                events.push_back(std::move(e));
+                continue;
+            }
             ready.push_back(std::make_unique<Search>(model, std::move(request)));
             Search& search = *ready.back();
             (search.sentence.tokens.empty() ? memories : sources).push_back(&search.sentence);
@@ -151,6 +157,14 @@ struct Engine::Worker {
         }
         for (auto* group : {&sources, &memories})
             if (!group->empty()) step.open(*group);
+    }
+
+    // Why the model cannot decode it.
+    std::string misfit(const Request& request) const {
+        for (const auto& [stack, length] : {std::pair<const Stack&, int>(model.encoder, (int)request.source.size()), {model.decoder, request.limit}})
+            if (stack.table && length > stack.table_length)
+                return std::to_string(length) + " positions are more than the " + std::to_string(stack.table_length) + " learned ones";
+        return "";
     }
 
     void gather(Search& search) {
