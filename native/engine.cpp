@@ -54,7 +54,18 @@ uint64_t Engine::submit(std::shared_ptr<Request> request) {
 void Engine::cancel(uint64_t id) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto at = known_.find(id);
-    if (at != known_.end()) at->second->cancelled = true;
+    if (at == known_.end()) return;
+    at->second->cancelled = true;
+    // one that still waits leaves at once: its place is free, and no thread has to come to it; ids rise along the queue
+    const auto place = std::lower_bound(waiting_.begin(), waiting_.end(), id, [](const auto& request, uint64_t id) { return request->id < id; });
+    if (place == waiting_.end() || (*place)->id != id) return;
+    waiting_.erase(place);
+    known_.erase(at);
+    Event e;
+    e.id = id, e.done = e.cancelled = true;
+    std::lock_guard<std::mutex> told(event_mutex_);
+    events_.push_back(std::move(e));
+    has_events_.notify_all(), has_room_.notify_all();
 }
 
 std::vector<Event> Engine::wait(double seconds) {
