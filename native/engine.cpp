@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace endash {
 
@@ -71,7 +72,7 @@ void Engine::cancel(uint64_t id) {
 std::vector<Event> Engine::wait(double seconds) {
     std::unique_lock<std::mutex> lock(event_mutex_);
     has_events_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return events_closed_ || !events_.empty(); });
-    return std::move(events_);
+    return std::exchange(events_, {});
 }
 
 void Engine::tell(std::vector<Event>& events) {
@@ -306,6 +307,7 @@ void Engine::work() {
             worker.account();
         } catch (const std::exception& error) {
             worker.drop_all(error.what());
+            worker.account();
         }
         tell(worker.events);
     }
