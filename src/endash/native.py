@@ -141,7 +141,7 @@ class Core:
             target=_pump, args=(self._engine, weakref.ref(self)), name="endash-core", daemon=True
         )
         self._pump.start()
-        self._close = weakref.finalize(self, self._engine.close)
+        self._close = weakref.finalize(self, _end, self._engine, self._pump)
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -217,6 +217,13 @@ class Core:
                     f"{error}: are the parameters broken, or is the precision too low for this source?"
                 )
             ticket._end([Found(tuple(one[0]), *one[1:]) for one in found], problem)
+
+
+def _end(engine: Any, pump: threading.Thread) -> None:
+    """Close the engine, and wait for its pump: a thread that is still in C++ when Python ends would end the process with it."""
+    engine.close()
+    if pump is not threading.current_thread():
+        pump.join()
 
 
 def _pump(engine: Any, core: weakref.ref[Core]) -> None:
