@@ -171,21 +171,19 @@ class Core:
         """
         ticket = Ticket(self, stream=stream)
         drawn = [] if noise is None else noise.flatten().tolist()
-        with self._lock:  # no event of it is told before it is known
-            ticket.id = self._engine.submit(
-                self.model, list(source), memory, limit, list(slots), drawn, _options(config, stream=stream)
-            )
-            if ticket.id:
-                self._tickets[ticket.id] = ticket
-                return ticket
-        if self._engine.closed:
-            raise ModelError("the core was closed: load the model again")
-        if not wait:
-            raise ModelError("too many requests wait: try again when some are done")
-        self._engine.wait_for_room(1.0)
-        return self.submit(
-            source, config, limit=limit, memory=memory, slots=slots, noise=noise, stream=stream, wait=wait
-        )
+        while True:
+            with self._lock:  # no event of it is told before it is known
+                ticket.id = self._engine.submit(
+                    self.model, list(source), memory, limit, list(slots), drawn, _options(config, stream=stream)
+                )
+                if ticket.id:
+                    self._tickets[ticket.id] = ticket
+                    return ticket
+            if self._engine.closed:
+                raise ModelError("the core was closed: load the model again")
+            if not wait:
+                raise ModelError("too many requests wait: try again when some are done")
+            self._engine.wait_for_room(1.0)
 
     def cancel(self, ticket: Ticket) -> None:
         """Give up a request."""
