@@ -97,6 +97,7 @@ class Ticket:
         while (more := self._tokens.get()) is not None:
             written += len(more)
             yield from more
+        self._tokens.put(None)  # whoever asks again gets all at once
         yield from self.result()[0].tokens[written:]
 
     def cancel(self) -> None:
