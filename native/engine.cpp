@@ -164,7 +164,7 @@ struct Engine::Worker {
             }
             ready.push_back(std::make_unique<Search>(model, std::move(request)));
             Search& search = *ready.back();
-            (search.sentence.tokens.empty() ? memories : sources).push_back(&search.sentence);
+            (search.sentence.memory.empty() ? sources : memories).push_back(&search.sentence);
             if (search.request->options.shortlist && engine.shortlist_) gather(search);
         }
         for (auto* group : {&sources, &memories})
@@ -173,7 +173,7 @@ struct Engine::Worker {
 
     // Why the model cannot decode it.
     std::string misfit(const Request& request) const {
-        for (const auto& [stack, length] : {std::pair<const Stack&, int>(model.encoder, (int)request.source.size()), {model.decoder, request.limit}})
+        for (const auto& [stack, length] : {std::pair<const Stack&, int>(model.encoder, request.memory.empty() ? (int)request.source.size() : 0), {model.decoder, request.limit}})
             if (stack.table && length > stack.table_length)
                 return std::to_string(length) + " positions are more than the " + std::to_string(stack.table_length) + " learned ones";
         return "";

@@ -165,7 +165,8 @@ class Core:
         stream: bool = False,
         wait: bool = True,
     ) -> Ticket:
-        """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, and no ids.
+        """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, beside which the ids are
+        there for a shortlist alone.
 
         `limit` is the most tokens, end included; `slots` says how often each slot is to be written; `noise` (n_best, limit) is
         what samples are drawn by. Where too many wait, this waits as well, or raises ModelError if `wait` is False.
