@@ -94,6 +94,19 @@ std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const 
     return std::make_shared<Model>(s, tensors, kernels_of(set));
 }
 
+// What would be read beyond its end, or not be there at all.
+void check(const Settings& s, const Request& r) {
+    auto refuse = [](const std::string& why) { throw std::invalid_argument(why); };
+    const Options& o = r.options;
+    if (r.source.empty() && r.memory.empty()) refuse("a request has neither a source nor a memory");
+    if (r.memory.empty() && !s.encoder.layers) refuse("the core does not read sources of this model: give it their memories");
+    const size_t views = s.views == Settings::Views::states ? 1 : s.memory_depth;
+    if (!r.memory.empty() && r.memory.size() != views) refuse("a memory is of " + std::to_string(views) + " view(s), not of " + std::to_string(r.memory.size()));
+    if (r.limit < 1 || o.beam < 1 || o.n_best < 1 || std::max(o.beam, o.n_best) > 65535) refuse("limit, beam and n_best are at least 1, and beams at most 65535");
+    if (!r.slots.empty() && (int)r.slots.size() != s.slots) refuse("slots: the model has " + std::to_string(s.slots));
+    if (o.sample && r.noise.size() != (size_t)o.n_best * r.limit) refuse("noise is (n_best, limit)");
+}
+
 uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, const std::vector<Matrix2>& memory, int limit, std::vector<int> slots,
                 std::vector<double> noise, const Options& options) {
     auto request = std::make_shared<Request>();
@@ -107,6 +120,7 @@ uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, con
     }
     request->source = std::move(source), request->limit = limit, request->slots = std::move(slots), request->noise = std::move(noise);
     request->options = options;
+    check(model.settings, *request);
     nb::gil_scoped_release released;
     return engine.submit(std::move(request));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace endash {
 
@@ -54,13 +55,24 @@ uint64_t Engine::submit(std::shared_ptr<Request> request) {
 void Engine::cancel(uint64_t id) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto at = known_.find(id);
-    if (at != known_.end()) at->second->cancelled = true;
+    if (at == known_.end()) return;
+    at->second->cancelled = true;
+    // one that still waits leaves at once: its place is free, and no thread has to come to it; ids rise along the queue
+    const auto place = std::lower_bound(waiting_.begin(), waiting_.end(), id, [](const auto& request, uint64_t id) { return request->id < id; });
+    if (place == waiting_.end() || (*place)->id != id) return;
+    waiting_.erase(place);
+    known_.erase(at);
+    Event e;
+    e.id = id, e.done = e.cancelled = true;
+    std::lock_guard<std::mutex> told(event_mutex_);
+    events_.push_back(std::move(e));
+    has_events_.notify_all(), has_room_.notify_all();
 }
 
 std::vector<Event> Engine::wait(double seconds) {
     std::unique_lock<std::mutex> lock(event_mutex_);
     has_events_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return events_closed_ || !events_.empty(); });
-    return std::move(events_);
+    return std::exchange(events_, {});
 }
 
 void Engine::tell(std::vector<Event>& events) {
@@ -144,13 +156,27 @@ struct Engine::Worker {
     void open(std::vector<std::shared_ptr<Request>> requests) {
         std::vector<Sentence*> sources, memories;
         for (auto& request : requests) {
+            if (const std::string problem = misfit(*request); request->cancelled || !problem.empty()) {
+                Event e;
+                e.id = request->id, e.done = true, e.cancelled = request->cancelled, e.error = problem;
+                events.push_back(std::move(e));
+                continue;
+            }
             ready.push_back(std::make_unique<Search>(model, std::move(request)));
             Search& search = *ready.back();
-            (search.sentence.tokens.empty() ? memories : sources).push_back(&search.sentence);
+            (search.sentence.memory.empty() ? sources : memories).push_back(&search.sentence);
             if (search.request->options.shortlist && engine.shortlist_) gather(search);
         }
         for (auto* group : {&sources, &memories})
             if (!group->empty()) step.open(*group);
+    }
+
+    // Why the model cannot decode it.
+    std::string misfit(const Request& request) const {
+        for (const auto& [stack, length] : {std::pair<const Stack&, int>(model.encoder, request.memory.empty() ? (int)request.source.size() : 0), {model.decoder, request.limit}})
+            if (stack.table && length > stack.table_length)
+                return std::to_string(length) + " positions are more than the " + std::to_string(stack.table_length) + " learned ones";
+        return "";
     }
 
     void gather(Search& search) {
@@ -286,6 +312,7 @@ void Engine::work() {
             worker.account();
         } catch (const std::exception& error) {
             worker.drop_all(error.what());
+            worker.account();
         }
         tell(worker.events);
     }

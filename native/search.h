@@ -29,7 +29,7 @@ struct Hypothesis {
 struct Request {
     uint64_t id = 0;
     std::vector<int> source;
-    std::vector<std::vector<float>> memory;  // in place of a source that the core cannot read
+    std::vector<std::vector<float>> memory;  // what to read in place of a source, whose tokens then only choose a shortlist
     int memory_length = 0;
     int limit = 1;                // most tokens, end included
     std::vector<int> slots;       // how often each slot is to be written; empty for a vocabulary without

@@ -199,7 +199,7 @@ void Step::attend(Shared& shared, const Heads& heads, const float* queries, int 
 void Step::open(const std::vector<Sentence*>& sentences) {
     const bool half = model_.half_cells();
     std::vector<std::vector<float>> views;  // what is read, (rows of all sentences, memory width padded)
-    const bool given = !sentences.empty() && sentences[0]->tokens.empty();
+    const bool given = !sentences.empty() && !sentences[0]->memory.empty();
     if (!given) {
         encode(sentences, views);
     } else {

@@ -37,7 +37,7 @@ struct Shared {
 
 // One source and its beams: what a step needs of them.
 struct Sentence {
-    std::vector<int> tokens;             // of the source; none where its memory is given
+    std::vector<int> tokens;             // of the source; where its memory is given they are not read
     std::vector<std::vector<float>> memory;  // (length, memory width): its states, or those of each layer
     int length = 0;                      // of the source, or of its memory
     int width = 1;                       // most beams it will have

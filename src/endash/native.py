@@ -98,6 +98,7 @@ class Ticket:
         while (more := self._tokens.get()) is not None:
             written += len(more)
             yield from more
+        self._tokens.put(None)  # whoever asks again gets all at once
         yield from self.result()[0].tokens[written:]
 
     def cancel(self) -> None:
@@ -142,7 +143,7 @@ class Core:
             target=_pump, args=(self._engine, weakref.ref(self)), name="endash-core", daemon=True
         )
         self._pump.start()
-        self._close = weakref.finalize(self, self._engine.close)
+        self._close = weakref.finalize(self, _end, self._engine, self._pump)
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -166,34 +167,34 @@ class Core:
         scored: bool = True,
         wait: bool = True,
     ) -> Ticket:
-        """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, and no ids.
+        """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, beside which the ids are
+        there for a shortlist alone.
 
         `limit` is the most tokens, end included; `slots` says how often each slot is to be written; `noise` (n_best, limit) is
-        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. Where too many wait, this waits as well, or raises ModelError if `wait` is False.
+        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. Where too many
+        wait, this waits as well, or raises ModelError if `wait` is False.
         """
         ticket = Ticket(self, stream=stream)
         drawn = [] if noise is None else noise.flatten().tolist()
-        with self._lock:  # no event of it is told before it is known
-            ticket.id = self._engine.submit(
-                self.model,
-                list(source),
-                memory,
-                limit,
-                list(slots),
-                drawn,
-                _options(config, stream=stream, scored=scored),
-            )
-            if ticket.id:
-                self._tickets[ticket.id] = ticket
-                return ticket
-        if self._engine.closed:
-            raise ModelError("the core was closed: load the model again")
-        if not wait:
-            raise ModelError("too many requests wait: try again when some are done")
-        self._engine.wait_for_room(1.0)
-        return self.submit(
-            source, config, limit=limit, memory=memory, slots=slots, noise=noise, stream=stream, wait=wait
-        )
+        while True:
+            with self._lock:  # no event of it is told before it is known
+                ticket.id = self._engine.submit(
+                    self.model,
+                    list(source),
+                    memory,
+                    limit,
+                    list(slots),
+                    drawn,
+                    _options(config, stream=stream, scored=scored),
+                )
+                if ticket.id:
+                    self._tickets[ticket.id] = ticket
+                    return ticket
+            if self._engine.closed:
+                raise ModelError("the core was closed: load the model again")
+            if not wait:
+                raise ModelError("too many requests wait: try again when some are done")
+            self._engine.wait_for_room(1.0)
 
     def cancel(self, ticket: Ticket) -> None:
         """Give up a request."""
@@ -225,6 +226,13 @@ class Core:
                     f"{error}: are the parameters broken, or is the precision too low for this source?"
                 )
             ticket._end([Found(tuple(one[0]), *one[1:]) for one in found], problem)
+
+
+def _end(engine: Any, pump: threading.Thread) -> None:
+    """Close the engine, and wait for its pump: a thread that is still in C++ when Python ends would end the process with it."""
+    engine.close()
+    if pump is not threading.current_thread():
+        pump.join()
 
 
 def _pump(engine: Any, core: weakref.ref[Core]) -> None:

@@ -142,8 +142,8 @@ class Path:
             slots = [wanted[FIRST_SLOT + number] for number in range(self.codec.target.slots)]
             check_room(torch.tensor([sum(slots)]), torch.tensor([limit]))
         drawn = noise(config, [row], [limit])[0].numpy() if config.search == "sample" else None
-        source, memory = ((), states) if states else (tokens, ())
-        return core.submit(source, config, limit=limit, memory=memory, slots=slots, noise=drawn, **how)
+        source = () if states and not config.shortlist else tokens  # beside states they choose what may be written
+        return core.submit(source, config, limit=limit, memory=states or (), slots=slots, noise=drawn, **how)
 
     def _states(self, memory: Memory) -> list[list[native.Floats]]:
         """Of each row the real positions of what the link reads: the states (S, D), or those of each layer."""

@@ -8,13 +8,14 @@ import pytest
 import torch
 from native_cases import Case, assert_same, by_core, encoder, made, sources, ssru, submit, transformer, usual
 
-from endash import _native
+from endash import lowering
 from endash.decoding.config import DecodingConfig
 from endash.errors import ModelError
 from endash.links.cross_attention import CrossAttentionConfig
 from endash.links.layers import LayerwiseConfig, MixedConfig
 from endash.links.multi import MultiConfig
 from endash.links.prefix import PrefixConfig
+from endash.native import Core
 from endash.text import EOS
 from endash.text.tokenizer import FIRST_SLOT
 
@@ -45,6 +46,12 @@ SEARCHES = {
     "sample of few": DecodingConfig(search="sample", top_k=9, top_p=0.8, temperature=0.7, no_repeat=3),
 }
 SETS = {"avx512": "AVX-512 VNNI", "avx2": "AVX2", "plain": "plain C++"}
+
+
+def instruction_sets() -> list[str]:
+    from endash import _native
+
+    return _native.instruction_sets()
 
 
 def recurrent(settings: dict[str, Any]) -> Any:
@@ -124,15 +131,30 @@ def test_memories_that_are_given_are_read_as_sources_are() -> None:
         core.close()
 
 
-@pytest.mark.parametrize(("precision", "within"), [("bfloat16", 0.03), ("int8", 0.25)])
-def test_lower_precision_moves_the_best_score_a_little(precision: Any, within: float) -> None:
-    """Nats a token of the best hypothesis. Of 8 bits of mantissa, and of 127 steps: three times what is seen is allowed."""
-    for link, decoder in ((CrossAttentionConfig(heads=4), transformer()), (LayerwiseConfig(heads=2), ssru())):
-        case, given = made(encoder(norm="pre"), link, decoder), sources(*LENGTHS)
+def first_scores(core: Core) -> list[dict[tuple[int, ...], float]]:
+    """The likeliest first tokens of some sources, in nats. Later ones follow what was chosen, and small differences grow."""
+    config = DecodingConfig(beam=8, n_best=8, max_ratio=0, max_extra=1)
+    return [{one.tokens: one.score for one in row} for row in by_core(core, sources(*LENGTHS), config)]
+
+
+def assert_close(
+    found: list[dict[tuple[int, ...], float]], expected: list[dict[tuple[int, ...], float]], within: float
+) -> None:
+    for row, other in zip(found, expected, strict=True):
+        assert len(row.keys() & other.keys()) >= 6  # of 8
+        assert max(abs(row[tokens] - other[tokens]) for tokens in row.keys() & other.keys()) < within
+
+
+MIXTURE = made(encoder(activation="gelu"), MixedConfig(heads=2), ssru(activation="silu-gated"))
+
+
+@pytest.mark.parametrize(("precision", "within"), [("bfloat16", 0.03), ("int8", 0.3)])
+def test_lower_precision_moves_scores_a_little(precision: Any, within: float) -> None:
+    """Of 8 bits of mantissa, and of 255 steps, with AVX2 of 127: twice what is seen there is allowed."""
+    for case in (usual(), MIXTURE):
         exact, core = case.core(), case.core(precision=precision)
-        for config in (DecodingConfig(beam=1), DecodingConfig(beam=4)):
-            for one, other in zip(by_core(core, given, config), by_core(exact, given, config), strict=True):
-                assert abs(one[0].normalised - other[0].normalised) < within
+        assert_close(first_scores(core), first_scores(exact), within)
+        assert by_core(core, sources(*LENGTHS), SEARCHES["beam"])
         core.close()
         exact.close()
 
@@ -162,30 +184,29 @@ def test_what_a_source_gets_depends_on_nothing_else(shape: str, precision: Any) 
 
 @pytest.mark.parametrize("name", ["avx512", "avx2"])
 def test_instruction_sets_find_what_plain_cpp_finds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if SETS[name] not in _native.instruction_sets():
+    if SETS[name] not in instruction_sets():
         pytest.skip(f"this machine has no {SETS[name]}")
-    given, config = sources(*LENGTHS), DecodingConfig(beam=4)
-    # int8: AVX2 has 127 steps of a value and not 255, so that only scores are compared, in nats a token
-    for precision, within in (("float32", SAME), ("bfloat16", 0.03), ("int8", 0.25)):
-        for case in (usual(), made(encoder(activation="gelu"), MixedConfig(heads=2), ssru(activation="silu-gated"))):
-            found = {}
+    # float32 and bfloat16 are summed in the same order, but for fused multiplication; of int8 AVX2 has half the steps
+    for precision, within in (("float32", SAME), ("bfloat16", 0.01), ("int8", 0.3)):
+        for case in (usual(), MIXTURE):
+            first, found = [], []
             for one in (name, "plain"):
                 monkeypatch.setenv("ENDASH_NATIVE", one)
                 core = case.core(precision=precision)  # type: ignore[arg-type]
                 assert core.instruction_set == SETS[one]
-                found[one] = by_core(core, given, config)
+                first.append(first_scores(core))
+                found.append(by_core(core, sources(*LENGTHS), SEARCHES["beam"]))
                 core.close()
+            assert_close(first[0], first[1], within)
             if precision == "float32":
-                assert_same(found[name], found["plain"], within=within)
-            for row, other in zip(found[name], found["plain"], strict=True):
-                assert abs(row[0].normalised - other[0].normalised) < within
+                assert_same(found[0], found[1], within=within)
 
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("head", [30.0, 100.0])
 def test_huge_scores_do_not_overflow(head: float, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores of hundreds: 2 to the power of them is no float. What rounding leaves of them is larger as well."""
-    if SETS[name] not in _native.instruction_sets():
+    if SETS[name] not in instruction_sets():
         pytest.skip(f"this machine has no {SETS[name]}")
     monkeypatch.setenv("ENDASH_NATIVE", name)
     case = made(encoder(), CrossAttentionConfig(heads=4), transformer(), tie="none", head=head)
@@ -256,9 +277,6 @@ def test_learned_positions_end_for_one_source_alone() -> None:
 @pytest.mark.parametrize("search", ["greedy", "beam", "sample"])
 def test_nothing_is_written_that_is_no_token(search: str) -> None:
     """Where all tokens are banned there is nothing to write: neither padding of the vocabulary nor another token."""
-    from endash import lowering
-    from endash.native import Core
-
     case = usual()
     settings = lowering.settings(
         case.network,
@@ -279,6 +297,6 @@ def test_nothing_is_written_that_is_no_token(search: str) -> None:
 def test_a_beam_wider_than_what_may_be_written() -> None:
     case, config = usual(), DecodingConfig(beam=30, n_best=30)
     core = case.core(slots=60)
-    [found] = by_core(core, sources(2), config, slots=60)  # no slot in the source: few tokens are left
+    [found] = by_core(core, [[70, 71, EOS]], config, slots=60)  # no slot in the source: few tokens are left
     assert all(FIRST_SLOT + 60 <= token < 83 for one in found for token in one.tokens)
     core.close()
