@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import tiny_model
 
+import tiny_model
 from endash import Engine, native
 from endash.errors import ModelError, TextError
 from endash.model import Model
@@ -18,7 +18,7 @@ TEXTS = ["The door is on.", "The fan is off.", " ", "The lamp is on. The door is
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return tiny_model.build()
+    return tiny_model.build(tiny_model.trained_codec())
 
 
 def test_many_callers_get_what_the_model_writes(model: Model) -> None:
@@ -47,7 +47,7 @@ def test_a_cancelled_answer_says_so_and_others_go_on(model: Model) -> None:
 def test_what_cannot_be_done_is_refused(model: Model) -> None:
     with Engine(model) as engine, pytest.raises(TextError, match="one text after the other"):
         engine.submit(TEXTS)  # type: ignore[arg-type]
-    pointer = tiny_model.build(pointer=True)
+    pointer = tiny_model.build(tiny_model.trained_codec(), "head.pointer=true")
     with pytest.raises(ModelError, match=r"the engine needs the native core, and PyTorch, .*pointer"):
         Engine(pointer)
 
