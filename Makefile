@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 ifneq (same,$(shell [ "$$(cat $(INSTALLED) 2>/dev/null)" = "$$(pwd -P)" ] && echo same))
 .PHONY: $(INSTALLED)
 endif
-.PHONY: help install test slow demo format
+.PHONY: help install test slow demo format sanitize
 .DEFAULT_GOAL := help
 
 help: ## tell what there is to make
@@ -33,6 +33,9 @@ slow: $(INSTALLED) ## run the minutes-long system tests
 
 demo: $(INSTALLED) ## train a translator on real text and show what it learned (TO=zh-Hans: another language)
 	$(BIN)/python demo/run.py --to $(TO)
+
+sanitize: ## put the native core under address, undefined and thread sanitizers (some minutes)
+	sh scripts/sanitize.sh
 
 format: $(INSTALLED) ## lay the code out as `make test` wants it
 	$(BIN)/python -m ruff format

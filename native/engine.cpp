@@ -216,7 +216,8 @@ struct Engine::Worker {
             for (; i < next; i++) {
                 Sentence& s = active[i]->sentence;
                 if (listed) k.project(s.own, step.hidden(first, s.beams), best_of(first, s.own_tokens.data(), count), sums_at(first), shifts.data() + first);
-                for (int b = 0; b < s.beams && summed; b++) totals[first + b] = total(first + b, matrix, s);
+                for (int b = 0; b < s.beams; b++)  // without a best one it has to be known why: all are banned, or not finite
+                    if (summed || best_scores[(size_t)(first + b) * count] == -INFINITY) totals[first + b] = total(first + b, matrix, s);
                 first += s.beams;
             }
         }
@@ -256,7 +257,7 @@ struct Engine::Worker {
         for (auto& search : active) {
             const int beams = search->sentence.beams;
             bool finite = true, ended;
-            for (int b = 0; b < beams; b++) finite &= std::isfinite(totals[first + b]) && (sums_of(*search) || std::isfinite(best_scores[(size_t)(first + b) * count]));
+            for (int b = 0; b < beams; b++) finite &= std::isfinite(totals[first + b]);
             if (!finite) {
                 finish(*search, "the model's scores are not finite");
             } else {

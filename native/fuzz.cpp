@@ -157,7 +157,7 @@ std::shared_ptr<Request> random_request(const Settings& s, bool shortlist) {
         for (int& n : r->slots) n = below(3);
     }
     o.beam = any({1, 1, 2, 4, 7, 40}), o.n_best = 1 + below(o.beam), o.no_repeat = any({0, 0, 2, 3});
-    o.length_penalty = any({0.f, 1.f, 0.6f}), o.stream = maybe(), o.shortlist = shortlist && maybe();
+    o.length_penalty = any({0.f, 1.f, 0.6f}), o.stream = maybe(), o.scored = maybe(), o.shortlist = shortlist && maybe();
     if (maybe(4)) o.prune = 0.5f;
     if (maybe(4)) {
         o.sample = true, o.beam = 1, o.n_best = 1 + below(5), o.temperature = any({0.01, 1., 50.}), o.top_k = any({0, 1, 9, 1000}), o.top_p = any({1., 0.9, 1e-9});

@@ -114,6 +114,24 @@ def test_slots_are_written_as_often_as_the_source_has_them(search: str) -> None:
     core.close()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_greedy_search_without_scores_writes_the_same(precision: Any) -> None:
+    case, given = usual(), sources(*LENGTHS)
+    core = case.core(precision=precision)
+    expected = by_core(core, given, SEARCHES["greedy"])
+    tickets = [
+        submit(core, one, SEARCHES["greedy" if n % 3 else "beam"], scored=bool(n % 2)) for n, one in enumerate(given)
+    ]
+    for n, ticket in enumerate(tickets):
+        [found] = ticket.result(60)
+        if n % 3:
+            assert found.tokens == expected[n][0].tokens
+            assert found.score == (expected[n][0].score if n % 2 else 0)
+        else:
+            assert found.score < 0
+    core.close()
+
+
 def test_memories_that_are_given_are_read_as_sources_are() -> None:
     config = DecodingConfig(beam=3)
     for link in (CrossAttentionConfig(heads=4), MixedConfig(heads=4), PrefixConfig()):
@@ -226,6 +244,9 @@ def test_broken_parameters_are_told(where: str, precision: Any) -> None:
         for ticket in [submit(core, one, config) for one in sources(3, 9)]:
             with pytest.raises(ModelError, match="not finite"):
                 ticket.result(60)
+    if where != "head.bias":  # of which some columns are sound, and no other is looked at
+        with pytest.raises(ModelError, match="not finite"):
+            submit(core, sources(3)[0], DecodingConfig(beam=1), scored=False).result(60)
     assert core.memory == 0
     core.close()
 
@@ -289,8 +310,9 @@ def test_nothing_is_written_that_is_no_token(search: str) -> None:
         slots=range(5, 5),
     )
     core = Core(settings, lowering.parameters(case.network), threads=1)
-    with pytest.raises(ModelError, match="every token is banned"):
-        by_core(core, sources(3), SEARCHES[search])
+    for scored in (True, False):
+        with pytest.raises(ModelError, match="every token is banned"):
+            submit(core, sources(3)[0], SEARCHES[search], scored=scored).result(60)
     core.close()
 
 
