@@ -55,7 +55,8 @@ class Path:
     def describe(self, config: DecodingConfig) -> str:
         """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
         if (reason := self.why_not(config)) is None:
-            return f"the {self.core(config)}"
+            sampled = config.shortlist and config.search == "sample"  # from all that is likely
+            return f"the {self.core(config)}{'; without shortlist = True' if sampled else ''}"
         idle = [f"{name} = {value!r}" for name in ("precision", "shortlist", "prune") if (value := _idle(config, name))]
         without = f"; without {', '.join(idle)}" if idle else ""
         return f"PyTorch, for the native core: {reason}{without}"
