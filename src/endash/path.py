@@ -29,7 +29,8 @@ from endash.text.tokenizer import FIRST_SLOT
 if TYPE_CHECKING:
     from endash.shortlist import Shortlist
 
-_LOOK = 64  # numbers in the middle of each parameter, which are looked at to see whether it has changed
+_WHOLE = 1 << 14  # numbers of a parameter, all of which are looked at to see whether it has changed
+_LOOK = 64  # of a larger one, those in its middle
 
 
 class Path:
@@ -40,7 +41,7 @@ class Path:
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
         self._parameters = list(network.parameters())
-        self._looks: list[tuple[int, Any]] = []  # where each parameter is, and its middle as numpy sees it
+        self._looks: list[tuple[int, Any]] = []  # where each parameter is, and what is looked at, as numpy sees it
 
     def why_not(self, config: DecodingConfig) -> str | None:
         """Why the core does not do such a search; None where it does."""
@@ -178,7 +179,9 @@ class Path:
 
 
 def _middle(parameter: torch.Tensor) -> Any:
-    numbers = parameter.detach().flatten()[parameter.numel() // 2 :][:_LOOK]
+    numbers = parameter.detach().flatten()
+    if len(numbers) > _WHOLE:
+        numbers = numbers[len(numbers) // 2 :][:_LOOK]
     return numbers.view(torch.uint8).numpy().data
 
 
