@@ -33,7 +33,10 @@ from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.shortlist import Shortlist
 from endash.text import EOS, PAD, Codec
+from endash.text.codec import EncodedSource
 from endash.text.foreign import ForeignTokenizer
+
+_TOGETHER = 64  # texts that are encoded together
 
 
 class Model:
@@ -99,7 +102,7 @@ class Model:
         Args:
             texts: sources.
             alignment: also align words, for one forward pass more.
-            scored: False where scores are not looked at: greedy search may then leave them at 0, and takes less time.
+            scored: False where scores and tokens are not looked at: they may then be left out, which takes less time.
             progress: called with the number of texts that were finished since the last call.
             decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
 
@@ -132,11 +135,18 @@ class Model:
     ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
         """The places in `split` of some of the `spoken` pieces, and the hypotheses of each, until all have theirs."""
         if self.path.reads_sources(config) and not alignment:
-            sources = self.codec.encode_sources([split[i].text for i in spoken])
-            tokens, rows = [source.tokens for source in sources], [split[i].row for i in spoken]
-            everything = self.path.find_each(tokens, config, rows=rows, scored=scored)
-            for i, source, found in zip(spoken, sources, everything, strict=True):
-                yield [i], [[self.hypothesis(one, source.placeholders) for one in found]]
+            rows, sources = [split[i].row for i in spoken], list[EncodedSource]()
+
+            def tokens() -> Iterator[list[int]]:
+                for first in range(0, len(spoken), _TOGETHER):  # the core works on the first while the next are encoded
+                    some = self.codec.encode_sources([split[i].text for i in spoken[first : first + _TOGETHER]])
+                    sources.extend(some)
+                    yield from (source.tokens for source in some)
+
+            everything = enumerate(self.path.find_each(tokens(), config, rows=rows, scored=scored))
+            for i, (place, found) in zip(spoken, everything, strict=True):
+                source = sources[place]
+                yield [i], [[self.hypothesis(one, source.placeholders, scored=scored) for one in found]]
             return
         for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
             places = [spoken[i] for i in batch]
@@ -356,10 +366,15 @@ class Model:
         ]
 
     def hypothesis(
-        self, found: Found, placeholders: Sequence[str], alignment: tuple[tuple[int, int], ...] = ()
+        self,
+        found: Found,
+        placeholders: Sequence[str],
+        alignment: tuple[tuple[int, int], ...] = (),
+        *,
+        scored: bool = True,
     ) -> Hypothesis:
-        """What was found, as text."""
-        pieces = tuple(self.codec.target.pieces(found.tokens, placeholders))
+        """What was found, as text; without its tokens where they and the score are not looked at."""
+        pieces = tuple(self.codec.target.pieces(found.tokens, placeholders)) if scored else ()
         return Hypothesis(self.codec.decode_target(found.tokens, placeholders), found.score, pieces, alignment)
 
     def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:

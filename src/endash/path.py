@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,6 +38,8 @@ class Path:
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, shortlist: Shortlist | None) -> None:
         self.recipe, self.codec, self.network, self.shortlist = recipe, codec, network, shortlist
+        self._end = learned_positions(recipe.decoder) or sys.maxsize
+        self._slots = codec.target.slots
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
         self._parameters = list(network.parameters())
@@ -108,7 +110,7 @@ class Path:
 
     def find_each(
         self,
-        sources: Sequence[Sequence[int]],
+        sources: Iterable[Sequence[int]],
         config: DecodingConfig,
         *,
         rows: Sequence[int],
@@ -137,11 +139,11 @@ class Path:
         self, core: Core, tokens: Sequence[int], config: DecodingConfig, *, states: Any = None, row: int = 0, **how: Any
     ) -> Ticket:
         """Hand a source to the core; see `Core.submit`."""
-        limit = min(config.max_length(len(tokens)), learned_positions(self.recipe.decoder) or sys.maxsize)
+        limit = min(config.max_length(len(tokens)), self._end)
         slots: list[int] = []
-        if self.codec.target.slots:
+        if self._slots:
             wanted = self.codec.required_slots(tokens)
-            slots = [wanted[FIRST_SLOT + number] for number in range(self.codec.target.slots)]
+            slots = [wanted[FIRST_SLOT + number] for number in range(self._slots)]
             check_room(torch.tensor([sum(slots)]), torch.tensor([limit]))
         drawn = noise(config, [row], [limit])[0].numpy() if config.search == "sample" else None
         source = () if states and not config.shortlist else tokens  # beside states they choose what may be written
