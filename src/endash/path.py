@@ -6,6 +6,7 @@ Shapes: B rows, S source positions.
 from __future__ import annotations
 
 import sys
+import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Path:
         self._slots = codec.target.slots
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
+        self._lock = threading.Lock()
         self._parameters = list(network.parameters())
         self._looks: list[tuple[int, Any]] = []  # where each parameter is, and what is looked at, as numpy sees it
 
@@ -74,14 +76,12 @@ class Path:
             raise ModelError(
                 "decoding.shortlist = true, and this model has no shortlist: train it again, or set it to false"
             )
-        seen = self._seen()
-        known = self._cores.get(config.precision)
-        if known is None or known[0] != seen:
-            core = self.new_core(config)
-            if known is not None:
-                known[1].close()
-            self._cores[config.precision] = known = seen, core
-        return known[1]
+        with self._lock:
+            seen = self._seen()
+            known = self._cores.get(config.precision)
+            if known is None or known[0] != seen:  # an old one ends when its last caller has what it asked for
+                self._cores[config.precision] = known = seen, self.new_core(config)
+            return known[1]
 
     def new_core(self, config: DecodingConfig, *, room: int | None = None) -> Core:
         """A core of its own, with the parameters as they are now; as many sentences may wait as there is `room`."""

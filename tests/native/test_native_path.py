@@ -143,3 +143,14 @@ def test_a_shortlist_is_kept_to(precision: str, search: dict[str, int], model: M
 def test_a_shortlist_that_is_not_there_is_told(model: Model) -> None:
     with pytest.raises(ModelError, match=r"decoding\.shortlist = true, and this model has no shortlist"):
         model("on", shortlist=True)
+
+
+def test_parameters_that_change_take_no_answer_from_another_caller(model: Model) -> None:
+    def change() -> None:
+        with torch.no_grad():
+            model.network.head.bias[7] += 0.01
+
+    with ThreadPoolExecutor(4) as callers:
+        for round_of in [callers.submit(model, TEXTS * 5) for _ in range(20)]:
+            change()
+            assert len(round_of.result(60)) == 5 * len(TEXTS)
