@@ -111,8 +111,6 @@ private:
         int length = 0, width = 0;
     };
     Table sines_[2];     // of the encoder and the decoder
-    std::vector<std::vector<float>> angles_;  // cos and sin of rotary positions, by head width
-    std::vector<int> angle_widths_;
 };
 
 }  // namespace endash
