@@ -21,7 +21,7 @@ from endash.model import Model
 from endash.network import Batch
 from marian_checkpoints import TEXTS, logits, subwords, write
 
-REFERENCE = Path(os.environ.get("ENDASH_MODELS", "/work/shared/models")) / "marian-multi30k-en-de"
+REFERENCE = Path(os.environ.get("ENDASH_MODELS", "models")) / "marian-multi30k-en-de"
 
 
 @pytest.fixture
