@@ -75,10 +75,13 @@ std::vector<Event> Engine::wait(double seconds) {
     return std::exchange(events_, {});
 }
 
-void Engine::tell(std::vector<Event>& events) {
+// While others wait for a thread, events are told by the group: to wake their reader for each would take time from the threads.
+void Engine::tell(std::vector<Event>& events, bool all) {
+    constexpr size_t group = 16;
     if (events.empty()) return;
     {
         std::lock_guard<std::mutex> lock(mutex_);
+        if (!all && !waiting_.empty() && events.size() < group) return;
         for (const Event& e : events)
             if (e.done) known_.erase(e.id);
     }
@@ -120,9 +123,10 @@ struct Engine::Worker {
     std::vector<int> best_tokens;
     size_t memory = 0;
 
+    // Beams under way: a sentence has all of its own from its second step on, but for those that were pruned.
     int rows() const {
         int rows = 0;
-        for (const auto& s : active) rows += s->sentence.width;
+        for (const auto& s : active) rows += s->sentence.position > 1 ? s->sentence.beams : s->sentence.width;
         return rows;
     }
 
@@ -187,7 +191,7 @@ struct Engine::Worker {
                 if (!list.is_common[list.tokens[i]]) s.own_tokens.push_back(list.tokens[i]);
         std::sort(s.own_tokens.begin(), s.own_tokens.end());
         s.own_tokens.erase(std::unique(s.own_tokens.begin(), s.own_tokens.end()), s.own_tokens.end());
-        s.gathered = std::make_unique<Arena>();
+        s.gathered = std::make_unique<Arena>(size_t(64) << 10);
         s.own = model.gather(s.own_tokens.data(), (int)s.own_tokens.size(), *s.gathered);
         s.own_tokens.resize(s.own.outputs, model.projection.outputs);
     }
@@ -315,10 +319,10 @@ void Engine::work() {
             worker.drop_all(error.what());
             worker.account();
         }
-        tell(worker.events);
+        tell(worker.events, false);
     }
     worker.drop_all("the engine was closed");
-    tell(worker.events);
+    tell(worker.events, true);
 }
 
 }  // namespace endash

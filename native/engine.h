@@ -49,7 +49,7 @@ private:
     struct Worker;
     void work();
     std::vector<std::shared_ptr<Request>> take(int rows, bool idle);
-    void tell(std::vector<Event>& events);
+    void tell(std::vector<Event>& events, bool all);
 
     const std::shared_ptr<const Model> model_;
     const int threads_count_, rows_, room_;

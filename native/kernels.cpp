@@ -337,14 +337,19 @@ INLINE void attend_tile(const SharedKeys<Cell>& m, const Heads& heads, int h, co
     const int K = heads.head, shared = h / (heads.heads / heads.kv_heads);
     query += h * K, out += h * K;
     const Cell* keys = m.keys + (size_t)shared * K * m.room;
+    constexpr int CHAINS = QUERIES > 2 ? 2 : 4;  // of sums for each query: one alone would wait for each addition
     for (int n = 0; n < m.room; n += LANES) {
-        F dot[QUERIES];
-        UNROLL for (int q = 0; q < QUERIES; q++) dot[q] = zero();
-        for (int k = 0; k < K; k++) {
-            const F key = load(keys + (size_t)k * m.room + n);
-            UNROLL for (int q = 0; q < QUERIES; q++) dot[q] = fma(all(query[(size_t)q * stride + k]), key, dot[q]);
+        F dot[QUERIES][CHAINS];
+        UNROLL for (int q = 0; q < QUERIES; q++) UNROLL for (int c = 0; c < CHAINS; c++) dot[q][c] = zero();
+        for (int k = 0; k < K; k += CHAINS)
+            UNROLL for (int c = 0; c < CHAINS; c++) {
+                const F key = load(keys + (size_t)(k + c) * m.room + n);
+                UNROLL for (int q = 0; q < QUERIES; q++) dot[q][c] = fma(all(query[(size_t)q * stride + k + c]), key, dot[q][c]);
+            }
+        UNROLL for (int q = 0; q < QUERIES; q++) {
+            UNROLL for (int c = CHAINS / 2; c > 0; c /= 2) UNROLL for (int i = 0; i < c; i++) dot[q][i] = dot[q][i] + dot[q][i + c];
+            store(scores + (size_t)q * m.room + n, dot[q][0]);
         }
-        UNROLL for (int q = 0; q < QUERIES; q++) store(scores + (size_t)q * m.room + n, dot[q]);
     }
     float by[QUERIES];
     for (int q = 0; q < QUERIES; q++) by[q] = soften(scores + (size_t)q * m.room, m.length, m.room);

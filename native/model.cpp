@@ -15,15 +15,16 @@
 namespace endash {
 
 void* Arena::take(size_t bytes) {
-    constexpr size_t line = 64, page = size_t(2) << 20, block = size_t(8) << 20;
+    constexpr size_t line = 64, page = size_t(2) << 20;
     bytes = (bytes + line - 1) / line * line;
     taken_ += bytes;
     if ((size_t)(end_ - next_) < bytes || !next_) {
-        const size_t size = (std::max(bytes, block) + page - 1) / page * page;
-        void* p = std::aligned_alloc(page, size);
+        const bool large = block_ >= page;
+        const size_t unit = large ? page : line, size = (std::max(bytes, block_) + unit - 1) / unit * unit;
+        void* p = std::aligned_alloc(unit, size);
         if (!p) throw std::bad_alloc();
 #ifdef __linux__
-        madvise(p, size, MADV_HUGEPAGE);
+        if (large) madvise(p, size, MADV_HUGEPAGE);
 #endif
         blocks_.push_back(p);
         next_ = static_cast<char*>(p), end_ = next_ + size;

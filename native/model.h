@@ -11,20 +11,21 @@
 
 namespace endash {
 
-// Memory of the packed parameters, in large pages where there are such.
+// Memory of packed parameters, taken from the system in blocks; those of some megabytes in large pages where there are such.
 class Arena {
 public:
+    explicit Arena(size_t block = size_t(8) << 20) : block_(block) {}
     void* take(size_t bytes);
     template <class T>
     T* take(size_t count) {
         return static_cast<T*>(take(count * sizeof(T)));
     }
     size_t size() const { return taken_; }
-    Arena() = default;
     Arena(const Arena&) = delete;
     ~Arena();
 
 private:
+    const size_t block_;
     std::vector<void*> blocks_;
     char *next_ = nullptr, *end_ = nullptr;
     size_t taken_ = 0;

@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 _NAMES = {"avx512": "AVX-512 VNNI", "avx2": "AVX2", "plain": "plain C++"}
 _SMALL = 24 << 20  # bytes of parameters that are read at every step and stay in a cache
-_FEW, _MANY = (
-    8,
-    64,
-)  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
+_FEW, _MANY = 12, 64  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
 ROOM = 10_000  # requests that wait for a thread
 
 
@@ -77,17 +74,19 @@ class Ticket:
     """One request under way."""
 
     def __init__(self, core: Core, *, stream: bool) -> None:
-        self._core, self._stream = core, stream
-        self._tokens: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
-        self._done = threading.Event()
+        self._core = core
+        self._tokens: queue.SimpleQueue[list[int] | None] | None = queue.SimpleQueue() if stream else None
+        self._under_way = threading.Lock()  # held until it is done: much less to make than an Event
+        self._under_way.acquire()
         self._found: list[Found] = []
         self._error: ModelError | None = None
         self.id = 0
 
     def result(self, timeout: float | None = None) -> list[Found]:
         """What was found, best first. Raises CancelledError, ModelError, or TimeoutError after so many seconds."""
-        if not self._done.wait(timeout):
+        if not self._under_way.acquire(timeout=-1 if timeout is None else timeout):
             raise TimeoutError(f"nothing was found within {timeout} s")
+        self._under_way.release()
         if self._error is not None:
             raise self._error
         return self._found
@@ -95,10 +94,11 @@ class Ticket:
     def tokens(self) -> Iterator[int]:
         """The best hypothesis's tokens, each as soon as no live beam could change it any more."""
         written = 0
-        while (more := self._tokens.get()) is not None:
-            written += len(more)
-            yield from more
-        self._tokens.put(None)  # whoever asks again gets all at once
+        if self._tokens is not None:
+            while (more := self._tokens.get()) is not None:
+                written += len(more)
+                yield from more
+            self._tokens.put(None)  # whoever asks again gets all at once
         yield from self.result()[0].tokens[written:]
 
     def cancel(self) -> None:
@@ -107,8 +107,9 @@ class Ticket:
 
     def _end(self, found: list[Found], error: ModelError | None) -> None:
         self._found, self._error = found, error
-        self._done.set()
-        self._tokens.put(None)
+        self._under_way.release()
+        if self._tokens is not None:
+            self._tokens.put(None)
 
 
 class Core:
@@ -214,7 +215,7 @@ class Core:
                 ticket = self._tickets.pop(number, None) if done else self._tickets.get(number)
             if ticket is None:
                 continue
-            if tokens:
+            if tokens and ticket._tokens is not None:
                 ticket._tokens.put(tokens)
             if not done:
                 continue
