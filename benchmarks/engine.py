@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--target", default="de")
     one.add_argument("--base", action="store_true", help="a random Transformer of base size in place of these")
     one.add_argument("--pairs", type=int, default=5, help="rounds, each with both sides")
-    one.add_argument("--quick", help="TOML values of [decoding] for a third side, such as shortlist=true,prune=1.5")
+    one.add_argument("--quick", help="TOML values of [decoding] for a third side, such as shortlist=true,prune=3")
     one.add_argument("--json", help="also write what was measured here")
     return one
 

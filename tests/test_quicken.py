@@ -23,7 +23,7 @@ def test_what_loses_nothing_is_kept(tmp_path: Path) -> None:
     assert [trial.kept for trial in trials] == [True] * 4
     assert trials[0].chrf == pytest.approx(100)
     decoding = model.recipe.decoding
-    assert (decoding.precision, decoding.shortlist, decoding.prune) == ("int8", True, 1.5)
+    assert (decoding.precision, decoding.shortlist, decoding.prune) == ("int8", True, 3.0)
 
 
 def test_what_loses_too_much_is_not_kept() -> None:
