@@ -157,17 +157,13 @@ def endash(job: dict[str, Any]) -> Any:
     """This side."""
     import tomllib
 
-    import torch
+    from endash import Engine
 
-    from endash import load
-
-    torch.set_num_threads(1 if job.get("alone") else THREADS)
-    model = load(job["model"])
     quick = job.get("quick", "").replace(",", "\n")
     how = {"precision": "int8", "beam": job["beam"], "max_ratio": 0, "max_extra": WRITTEN if job["random"] else 80}
-    how |= {"shortlist": False, "prune": None}
-    how |= tomllib.loads(quick)
-    return lambda texts: model(texts, **how)
+    how |= {"shortlist": False, "prune": None} | tomllib.loads(quick)
+    engine = Engine(job["model"], threads=1 if job.get("alone") else THREADS, **how)
+    return lambda texts: [found[0].text for found in engine.translate(texts, scored=False)]
 
 
 def ctranslate2(job: dict[str, Any]) -> Any:

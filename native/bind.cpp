@@ -79,6 +79,25 @@ Settings settings_of(nb::dict d) {
     return s;
 }
 
+// Settings may come from a file: what no model can have is refused before anything is sized by it.
+void check(const Settings& s) {
+    auto need = [](bool holds, const char* what) {
+        if (!holds) throw std::invalid_argument(std::string("settings that no model has: ") + what);
+    };
+    auto divides = [](int part, int whole) { return part > 0 && whole > 0 && whole % part == 0; };
+    for (const Side* side : {&s.encoder, &s.decoder}) {
+        if (side == &s.encoder && !side->layers) continue;
+        need(side->layers > 0 && side->width > 0 && side->feed_forward > 0, "layers, width and feed_forward");
+        need(side->recurrent || (divides(side->heads, side->width) && divides(side->kv_heads, side->heads)), "heads and kv_heads");
+    }
+    need(!s.encoder.recurrent && (!s.encoder.layers || (s.source_size > 0 && s.encoder.width == s.memory_width)), "the encoder");
+    need(s.memory_width > 0 && s.memory_depth > 0 && (!s.encoder.layers || s.encoder.layers == s.memory_depth), "the memory");
+    need(!s.link_heads || (divides(s.link_heads, s.decoder.width) && divides(s.link_kv_heads, s.link_heads)), "link_heads and link_kv_heads");
+    auto token = [&](int id) { return id >= 0 && id < s.target_size; };
+    need(token(s.bos) && token(s.eos) && s.slots >= 0 && s.first_slot >= 0 && s.first_slot <= s.target_size - s.slots, "bos, eos and slots");
+    for (int id : s.never) need(token(id), "never");
+}
+
 std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const std::string& set) {
     Tensors tensors;
     std::vector<Array> alive;
@@ -90,6 +109,7 @@ std::shared_ptr<Model> make_model(nb::dict settings, nb::dict parameters, const 
         tensors.emplace(nb::cast<std::string>(name), std::move(tensor));
     }
     const Settings s = settings_of(settings);
+    check(s);
     nb::gil_scoped_release released;
     return std::make_shared<Model>(s, tensors, kernels_of(set));
 }

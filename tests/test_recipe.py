@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from endash.config import apply_overrides
 from endash.errors import RecipeError
-from endash.recipe import Recipe, apply_overrides
+from endash.recipe import Recipe
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 MINIMAL = """
@@ -175,7 +176,7 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
             "--set training.max_steps: an override is KEY=VALUE, such as --set training.max_steps=100",
         ),
         (".a=1", "--set .a=1: an override is KEY=VALUE"),
-        ("name.x=1", '--set name.x=1: name is "tiny", not a table: set name as a whole'),
+        ("name.x=1", "--set name.x=1: name is 'tiny', not a table: set name as a whole"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(override: str, message: str) -> None:

@@ -1,7 +1,7 @@
-"""The engine: one model that answers many callers, text in and text out, as a service needs it.
+"""The engine: one model that answers many callers, text in and text out, as a service needs it. PyTorch has no part in it.
 
->>> from endash import Engine, load
->>> with Engine(load("runs/demo"), precision="int8", beam=4) as engine:      # doctest: +SKIP
+>>> from endash import Engine
+>>> with Engine("runs/demo", precision="int8", beam=4) as engine:             # doctest: +SKIP
 ...     answer = engine.submit("The door is open.")
 ...     for piece in answer.stream():
 ...         print(piece, end="")
@@ -9,14 +9,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Self
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
-from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import Piece, append, pieces
+from endash.decoding.hypothesis import Hypothesis
+from endash.decoding.pieces import Piece, append, pieces, split, translate
 from endash.errors import ModelError, TextError
-from endash.model import Model
 from endash.native import Ticket
+from endash.served import NotServedError, Served
+from endash.text.codec import Codec
+
+if TYPE_CHECKING:
+    from endash.model import Model
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # bytes that do not make up a character yet
 
@@ -24,18 +30,16 @@ _UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # bytes that do not make up a charact
 class Answer:
     """What is being written for one text; its sentences, where it is too long for the model, are under way together."""
 
-    def __init__(self, model: Model, parts: list[tuple[Piece, Ticket | None, tuple[str, ...]]]) -> None:
-        self._model, self._parts = model, parts
+    def __init__(self, codec: Codec, parts: list[tuple[Piece, Ticket | None, tuple[str, ...]]]) -> None:
+        self._codec, self._parts = codec, parts
 
     def result(self, timeout: float | None = None) -> list[Hypothesis]:
         """Up to `n_best` hypotheses, best first. Raises CancelledError, ModelError, or TimeoutError after so many seconds."""
         found: list[Hypothesis] = []
         for piece, ticket, placeholders in self._parts:
-            some = (
-                [Hypothesis(piece.text, 0.0, ())]
-                if ticket is None
-                else self._read(ticket.result(timeout), placeholders)
-            )
+            some = [Hypothesis(piece.text, 0.0, ())]
+            if ticket is not None:
+                some = [Hypothesis.of(one, self._codec, placeholders) for one in ticket.result(timeout)]
             found = append(found, some, piece)
         return found
 
@@ -48,11 +52,13 @@ class Answer:
             told, tokens = "", []
             for token in ticket.tokens() if ticket is not None else ():
                 tokens.append(token)
-                text = self._model.codec.decode_target(tokens, placeholders)
+                text = self._codec.decode_target(tokens, placeholders)
                 if text.startswith(told) and not text.endswith(_UNFINISHED):
                     yield text[len(told) :]
                     told = text
-            whole = piece.text if ticket is None else self._read(ticket.result(), placeholders)[0].text
+            whole = piece.text
+            if ticket is not None:
+                whole = self._codec.decode_target(ticket.result()[0].tokens, placeholders)
             yield whole[len(told) :] + piece.separator
 
     def cancel(self) -> None:
@@ -61,27 +67,33 @@ class Answer:
             if ticket is not None:
                 ticket.cancel()
 
-    def _read(self, found: list[Found], placeholders: tuple[str, ...]) -> list[Hypothesis]:
-        return [self._model.hypothesis(one, placeholders) for one in found]
-
 
 class Engine:
     """Continuous batching over the native core: callers from any thread share its threads, and new texts join at each step.
 
-    The model's parameters are packed once: what is done to the model afterwards changes nothing here.
+    The parameters are packed once: what is done to a model afterwards changes nothing here.
     """
 
-    def __init__(self, model: Model, *, room: int | None = None, **decoding: Any) -> None:
-        """`decoding` changes the model's ``[decoding]``; `room` is how many sentences may wait before `submit` waits too.
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        room: int | None = None,
+        **decoding: Any,
+    ) -> None:
+        """`model` is a folder, which is read without PyTorch, or a model that was loaded; `decoding` changes its ``[decoding]``.
 
-        Raises ModelError where the native core cannot decode this model: `Model.translate` can.
+        It has a thread for each CPU unless `threads` or ``OMP_NUM_THREADS`` says otherwise; `room` is how many sentences may
+        wait before `submit` waits too. Raises ModelError, of the class NotServedError where the native core cannot decode this
+        model so: `Model.translate` can.
         """
-        self.model, self.config = model, model.decoding(**decoding)
-        if not model.path.reads_sources(self.config):
-            raise ModelError(
-                f"the engine needs the native core, and {model.path.describe(self.config)}: use model.translate"
-            )
-        self._core = model.path.new_core(self.config, room=room)
+        served = Served.load(model) if isinstance(model, str | os.PathLike) else _served(model, decoding)
+        self.codec, self._served = served.codec, served
+        self.config = served.decoding.replace(**decoding)
+        if self.config.search == "mask-predict":
+            raise NotServedError("the native core has no search = 'mask-predict'")
+        self._core = served.core(self.config, threads=threads, room=room)
 
     def __enter__(self) -> Self:
         return self
@@ -90,12 +102,23 @@ class Engine:
         self.close()
 
     def __str__(self) -> str:
-        return str(self._core)
+        return self._core.describe(self.config)
 
     @property
     def memory(self) -> int:
         """Bytes that the sentences under way take, beside the parameters."""
         return self._core.memory
+
+    def translate(
+        self, texts: Sequence[str], *, scored: bool = True, progress: Callable[[int], None] | None = None
+    ) -> list[list[Hypothesis]]:
+        """Up to `n_best` hypotheses for each text, in their order; as `Model.translate`."""
+        decode = partial(self._served.decode, self._core, config=self.config, scored=scored)
+        return translate(texts, self.codec.split_source, decode, progress=progress)
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
+        split(texts, self.codec.split_source)
 
     def submit(self, text: str, *, stream: bool = False, wait: bool = True) -> Answer:
         """Begin to translate a text.
@@ -105,13 +128,13 @@ class Engine:
         if not isinstance(text, str):
             raise TextError(f"a text is needed, and this is a {type(text).__name__}: submit one text after the other")
         parts: list[tuple[Piece, Ticket | None, tuple[str, ...]]] = []
-        answer = Answer(self.model, parts)
+        answer = Answer(self.codec, parts)
         try:
-            for piece in pieces(0, self.model.codec.split_source(text)):
-                source = self.model.codec.encode_source(piece.text)
+            for piece in pieces(0, self.codec.split_source(text)):
+                source = self.codec.encode_source(piece.text)
                 ticket = None
                 if piece.text.strip():
-                    ticket = self.model.path.submit(self._core, source.tokens, self.config, stream=stream, wait=wait)
+                    ticket = self._served.submit(self._core, source.tokens, self.config, stream=stream, wait=wait)
                 parts.append((piece, ticket, source.placeholders))
         except ModelError:
             answer.cancel()
@@ -121,3 +144,12 @@ class Engine:
     def close(self) -> None:
         """End its threads; what is not done is cancelled."""
         self._core.close()
+
+
+def _served(model: Model, decoding: dict[str, Any]) -> Served:
+    config = model.decoding(**decoding)
+    if not model.path.reads_sources(config):
+        raise NotServedError(
+            f"the engine needs the native core, and {model.path.describe(config)}: use model.translate"
+        )
+    return model.path.served

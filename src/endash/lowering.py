@@ -6,7 +6,7 @@ token ids; else memories are given to it.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +23,6 @@ from endash.links.cross_attention import HeadsConfig
 from endash.links.multi import MultiConfig
 from endash.network import Network
 from endash.parts.contracts import PartConfig
-
-NativePrecision = Literal["float32", "bfloat16", "int8"]
 
 _VIEWS = {"cross-attention": "states", "layerwise": "layerwise", "mixed": "mixed"}
 
@@ -55,11 +53,10 @@ def settings(
     decoder: PartConfig,
     *,
     passages: int,
-    precision: NativePrecision,
     never: tuple[int, ...],
     slots: range,
 ) -> dict[str, Any]:
-    """What `endash._native.model` is told beside the parameters."""
+    """What `endash._native.model` is told beside the parameters and the precision."""
     from endash.text import BOS, EOS
 
     inner, heads = _innermost(link, passages=passages), 0
@@ -69,7 +66,6 @@ def settings(
     embedded = reads_sources(encoder, passages=passages)
     assert isinstance(decoder, TransformerDecoderConfig | SSRUDecoderConfig)
     return {
-        "precision": precision,
         "encoder": _side(encoder) if embedded else {},
         "decoder": _side(decoder),
         "memory_width": encoder.width,
@@ -93,6 +89,13 @@ def parameters(network: Network) -> dict[str, NDArray[np.float32]]:
     """The parameters by name, a shared one under each of its names."""
     named = network.named_parameters(remove_duplicate=False)
     return {name: value.detach().to("cpu", torch.float32).contiguous().numpy() for name, value in named}
+
+
+def shared(network: Network) -> dict[str, str]:
+    """The further names of parameters, and the name that each is saved under."""
+    first = {id(value): name for name, value in network.named_parameters()}
+    named = network.named_parameters(remove_duplicate=False)
+    return {name: first[id(value)] for name, value in named if first[id(value)] != name}
 
 
 def _innermost(link: Config, *, passages: int) -> Config:

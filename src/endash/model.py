@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from endash import latent, model_folder
+from endash import latent, lowering, model_folder
 from endash.combination import kind_of, why_not_search
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import Piece, append, pieces
-from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
+from endash.decoding.pieces import Piece, check_list, split, translate
+from endash.errors import MemoryMismatchError, ModelError, RecipeError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
 from endash.memory import Memory
@@ -33,10 +32,7 @@ from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.shortlist import Shortlist
 from endash.text import EOS, PAD, Codec
-from endash.text.codec import EncodedSource
 from endash.text.foreign import ForeignTokenizer
-
-_TOGETHER = 64  # texts that are encoded together
 
 
 class Model:
@@ -110,48 +106,17 @@ class Model:
             TextError: a sentence is longer than the model takes.
             RecipeError: a wrong `decoding`.
         """
-        _check_list(texts)
         config = self.decoding(**decoding)
-        split = self._split(texts)
-        found = [[Hypothesis(piece.text, 0.0, ())] for piece in split]  # what is blank stays so
-        spoken = [i for i, piece in enumerate(split) if piece.text.strip()]
-        left = Counter(split[i].row for i in spoken)
-        done = len(texts) - len(left)
-        for places, decoded in self._decode(split, spoken, config, alignment=alignment, scored=scored):
-            for i, hypotheses in zip(places, decoded, strict=True):
-                found[i] = hypotheses
-            rows = [split[i].row for i in places]
-            left.subtract(rows)
-            if progress is not None:
-                progress(done + sum(left[row] == 0 for row in set(rows)))
-            done = 0
-        results: list[list[Hypothesis]] = [[] for _ in texts]
-        for piece, hypotheses in zip(split, found, strict=True):
-            results[piece.row] = append(results[piece.row], hypotheses, piece)
-        return results
 
-    def _decode(
-        self, split: Sequence[Piece], spoken: Sequence[int], config: DecodingConfig, *, alignment: bool, scored: bool
-    ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
-        """The places in `split` of some of the `spoken` pieces, and the hypotheses of each, until all have theirs."""
-        if self.path.reads_sources(config) and not alignment:
-            rows, sources = [split[i].row for i in spoken], list[EncodedSource]()
+        def decode(some: list[Piece]) -> Iterator[tuple[Sequence[int], list[list[Hypothesis]]]]:
+            if self.path.reads_sources(config) and not alignment:
+                yield from self.path.served.decode(self.path.core(config), some, config, scored=scored)
+                return
+            for batch in batches(self._lengths([piece.text for piece in some]), config.batch_tokens):
+                memory = self._encode([some[i].text for i in batch])
+                yield batch, self._write(memory, config, rows=[some[i].row for i in batch], alignment=alignment)
 
-            def tokens() -> Iterator[list[int]]:
-                for first in range(0, len(spoken), _TOGETHER):  # the core works on the first while the next are encoded
-                    some = self.codec.encode_sources([split[i].text for i in spoken[first : first + _TOGETHER]])
-                    sources.extend(some)
-                    yield from (source.tokens for source in some)
-
-            everything = enumerate(self.path.find_each(tokens(), config, rows=rows, scored=scored))
-            for i, (place, found) in zip(spoken, everything, strict=True):
-                source = sources[place]
-                yield [i], [[self.hypothesis(one, source.placeholders, scored=scored) for one in found]]
-            return
-        for batch in batches(self._lengths([split[i].text for i in spoken]), config.batch_tokens):
-            places = [spoken[i] for i in batch]
-            memory = self._encode([split[i].text for i in places])
-            yield places, self._write(memory, config, rows=[split[i].row for i in places], alignment=alignment)
+        return translate(texts, self.codec.split_source, decode, progress=progress)
 
     @property
     def path(self) -> SearchPath:
@@ -166,16 +131,7 @@ class Model:
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
-        self._split(texts)
-
-    def _split(self, texts: Sequence[str]) -> list[Piece]:
-        found: list[Piece] = []
-        for row, text in enumerate(texts):
-            try:
-                found += pieces(row, self.codec.split_source(text))
-            except TextError as error:
-                raise LongTextError(row, str(error)) from None
-        return found
+        split(texts, self.codec.split_source)
 
     def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
         """The memory of texts, one row each, with what the translation memory has on them joined.
@@ -183,7 +139,7 @@ class Model:
         It is made in batches of ``decoding.batch_tokens``; `progress` is called with the size of each.
         Raises TextError for a text that is longer than the model takes.
         """
-        _check_list(texts)
+        check_list(texts)
         places = list(batches(self._lengths(texts), self.recipe.decoding.batch_tokens)) or [[]]
         memories = []
         for batch in places:
@@ -208,7 +164,7 @@ class Model:
         It is a fingerprint of the text, of the pairs that are read beside it and of the origin: where the encoder or those
         pairs have changed, so has the key. Raises LongTextError for a text that is longer than the model takes.
         """
-        _check_list(texts)
+        check_list(texts)
         origin = self.origin
         return [one.key(origin) for one in self._read(texts)]
 
@@ -303,6 +259,8 @@ class Model:
                     self.pairs.save(new / model_folder.PAIRS)
                 if self.shortlist is not None:
                     self.shortlist.save(new / model_folder.SHORTLIST)
+                if self.path.serves:
+                    self.path.served.save(new, shared=lowering.shared(self.network))
                 card = model_folder.card(self.recipe, self.network, notes)
                 (new / model_folder.CARD).write_text(card, encoding="utf-8")
         except OSError as error:
@@ -355,8 +313,9 @@ class Model:
         placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
         return [
             [
-                self.hypothesis(
+                Hypothesis.of(
                     one,
+                    self.codec,
                     placeholders[row],
                     self._align(memory.select([row]), one, placeholders[row]) if alignment else (),
                 )
@@ -364,18 +323,6 @@ class Model:
             ]
             for row, hypotheses in enumerate(self.search(memory, config, rows=rows))
         ]
-
-    def hypothesis(
-        self,
-        found: Found,
-        placeholders: Sequence[str],
-        alignment: tuple[tuple[int, int], ...] = (),
-        *,
-        scored: bool = True,
-    ) -> Hypothesis:
-        """What was found, as text; without its tokens where they and the score are not looked at."""
-        pieces = tuple(self.codec.target.pieces(found.tokens, placeholders)) if scored else ()
-        return Hypothesis(self.codec.decode_target(found.tokens, placeholders), found.score, pieces, alignment)
 
     def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:
         """The words of a one-row memory's source and of what was found for it that belong together."""
@@ -426,8 +373,3 @@ class Model:
 def load(path: str | os.PathLike[str]) -> Model:
     """The model in a folder; see `Model.load`."""
     return Model.load(path)
-
-
-def _check_list(texts: Sequence[str]) -> None:
-    if isinstance(texts, str):
-        raise TextError(f"a list of texts is needed, and this is one text: write [{texts[:40]!r}]")

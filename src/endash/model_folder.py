@@ -3,21 +3,26 @@
 model.safetensors   parameters           recipe.toml   how it was made
 text/               vocabularies         pairs/        the translation memory, where it reads one
 README.md           the model card       shortlist.safetensors   which tokens may be written for which, where learned
+core.json           what the native core is told of it, where it decodes it: see endash.served
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
 
 from endash.errors import ModelError
 from endash.files import save_tensors
-from endash.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from endash.recipe import Recipe
 
 PARAMETERS, RECIPE, TEXT, PAIRS, CARD = "model.safetensors", "recipe.toml", "text", "pairs", "README.md"
 SHORTLIST = "shortlist.safetensors"
@@ -61,6 +66,9 @@ def write_parameters(folder: Path, network: nn.Module) -> None:
 
 def read_parameters(folder: Path, network: nn.Module) -> None:
     """Put what `write_parameters` wrote into a network. Raises ModelError if it is broken or of another network."""
+    import torch
+    from safetensors.torch import load_file
+
     path = folder / PARAMETERS
     try:
         found = load_file(path)
@@ -79,6 +87,18 @@ def read_parameters(folder: Path, network: nn.Module) -> None:
                     "the vocabulary or the recipe was exchanged; copy the whole folder again"
                 )
             parameter.copy_(found[name])
+
+
+def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """What `write_parameters` wrote, without torch. Raises ModelError for a file that is broken, or not of 32-bit numbers."""
+    from safetensors.numpy import load_file
+
+    path = folder / PARAMETERS
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a whole file of 32-bit parameters ({error}): copy the model again") from error
+    return {name: value.astype(np.float32, copy=False) for name, value in found.items()}
 
 
 def notes(folder: Path) -> list[str]:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 _NAMES = {"avx512": "AVX-512 VNNI", "avx2": "AVX2", "plain": "plain C++"}
 _SMALL = 24 << 20  # bytes of parameters that are read at every step and stay in a cache
-_FEW, _MANY = 12, 64  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
+_FEW, _MANY = (
+    12,
+    64,
+)  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
 ROOM = 10_000  # requests that wait for a thread
 
 
@@ -61,6 +64,14 @@ def why_absent() -> str | None:
     if not asked and _chosen() == _NAMES["plain"]:
         return "this machine has neither AVX2 nor AVX-512, and without them PyTorch is faster"
     return None
+
+
+def default_threads() -> int:
+    """A thread for each CPU that the process may use, or as many as ``OMP_NUM_THREADS`` says."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chosen() -> str:
@@ -132,7 +143,10 @@ class Core:
         self.precision: Precision = settings["precision"]
         self.instruction_set = _chosen()
         self.threads = threads
-        self.model: _native.Model = _native.model(settings, parameters, self.instruction_set)
+        try:
+            self.model: _native.Model = _native.model(settings, parameters, self.instruction_set)
+        except (ValueError, RuntimeError, TypeError, KeyError) as error:
+            raise ModelError(f"the parameters and the settings of the model do not fit: {error}") from error
         rows = rows or (_FEW if self.model.bytes <= _SMALL else _MANY)
         self._engine: _native.Engine = _native.Engine(self.model, threads, rows, room)
         self.has_shortlist = shortlist is not None
@@ -150,6 +164,11 @@ class Core:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         return f"native core, {self.precision}, {self.instruction_set}, {threads}"
 
+    def describe(self, config: DecodingConfig) -> str:
+        """One line: what decodes so, and what goes without effect."""
+        sampled = config.shortlist and config.search == "sample"  # from all that is likely
+        return f"the {self}{'; without shortlist = True' if sampled else ''}"
+
     @property
     def memory(self) -> int:
         """Bytes that the sentences under way take."""
@@ -163,7 +182,7 @@ class Core:
         limit: int,
         memory: Sequence[Floats] = (),
         slots: Sequence[int] = (),
-        noise: Floats | None = None,
+        noise: NDArray[np.float64] | None = None,
         stream: bool = False,
         scored: bool = True,
         wait: bool = True,

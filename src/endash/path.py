@@ -5,10 +5,10 @@ Shapes: B rows, S source positions.
 
 from __future__ import annotations
 
-import sys
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,13 +16,11 @@ import torch
 from endash import lowering, native
 from endash.decoding.config import DecodingConfig, Precision
 from endash.decoding.hypothesis import Found
-from endash.decoding.processors import check_room
-from endash.decoding.sample import noise
-from endash.errors import ModelError
 from endash.memory import Memory
-from endash.native import Core, Ticket
+from endash.native import Core
 from endash.network import Network
 from endash.recipe import Recipe, learned_positions
+from endash.served import Served
 from endash.stepper import find
 from endash.text import Codec
 from endash.text.tokenizer import FIRST_SLOT
@@ -39,8 +37,6 @@ class Path:
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, shortlist: Shortlist | None) -> None:
         self.recipe, self.codec, self.network, self.shortlist = recipe, codec, network, shortlist
-        self._end = learned_positions(recipe.decoder) or sys.maxsize
-        self._slots = codec.target.slots
         self._passages = recipe.retrieval.passages if recipe.retrieval else 0
         self._cores: dict[Precision, tuple[int, Core]] = {}
         self._lock = threading.Lock()
@@ -60,38 +56,31 @@ class Path:
     def describe(self, config: DecodingConfig) -> str:
         """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
         if (reason := self.why_not(config)) is None:
-            sampled = config.shortlist and config.search == "sample"  # from all that is likely
-            return f"the {self.core(config)}{'; without shortlist = True' if sampled else ''}"
+            return self.core(config).describe(config)
         idle = [f"{name} = {value!r}" for name in ("precision", "shortlist", "prune") if (value := _idle(config, name))]
         without = f"; without {', '.join(idle)}" if idle else ""
         return f"PyTorch, for the native core: {reason}{without}"
+
+    @property
+    def serves(self) -> bool:
+        """Whether the core, where it is built, decodes this combination from its sources on: PyTorch is not needed then."""
+        recipe = self.recipe
+        why_not = lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
+        return why_not is None and lowering.reads_sources(recipe.encoder, passages=self._passages)
 
     def reads_sources(self, config: DecodingConfig) -> bool:
         """Whether `find` takes sources, and no memory need be made of them."""
         return self.why_not(config) is None and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
 
     def core(self, config: DecodingConfig) -> Core:
-        """The core that decodes with the parameters as they are now. Raises ModelError where there is no shortlist to use."""
-        if config.shortlist and self.shortlist is None:
-            raise ModelError(
-                "decoding.shortlist = true, and this model has no shortlist: train it again, or set it to false"
-            )
+        """The core that decodes with the parameters as they are now; errors as of `Served.core`."""
         with self._lock:
             seen = self._seen()
             known = self._cores.get(config.precision)
-            if known is None or known[0] != seen:  # an old one ends when its last caller has what it asked for
-                self._cores[config.precision] = known = seen, self.new_core(config)
+            if known is None or known[0] != seen or (config.shortlist and not known[1].has_shortlist):
+                # an old one ends when its last caller has what it asked for
+                self._cores[config.precision] = known = seen, self.served.core(config, threads=torch.get_num_threads())
             return known[1]
-
-    def new_core(self, config: DecodingConfig, *, room: int | None = None) -> Core:
-        """A core of its own, with the parameters as they are now; as many sentences may wait as there is `room`."""
-        return Core(
-            self._settings(config.precision),
-            lowering.parameters(self.network),
-            threads=torch.get_num_threads(),
-            room=room or native.ROOM,
-            shortlist=self.shortlist,
-        )
 
     def find(
         self,
@@ -101,53 +90,14 @@ class Path:
         *,
         rows: Sequence[int] | None = None,
     ) -> list[list[Found]]:
-        """What search finds for each row of a memory, made of these `sources`; `rows` as for `find_each`."""
+        """What search finds for each row of a memory, made of these `sources`; `rows` are their places in the input, which samples
+        depend on."""
         rows = range(len(sources)) if rows is None else rows
         if self.why_not(config) is None:
-            return list(self.find_each(sources, config, rows=rows, states=self._states(memory)))
+            states = self._states(memory)
+            return list(self.served.find_each(self.core(config), sources, config, rows=rows, states=states))
         end = learned_positions(self.recipe.decoder)
         return find(self.network, memory, config, sources=sources, text=self.codec, rows=rows, end=end)
-
-    def find_each(
-        self,
-        sources: Iterable[Sequence[int]],
-        config: DecodingConfig,
-        *,
-        rows: Sequence[int],
-        states: Sequence[list[native.Floats]] | None = None,
-        scored: bool = True,
-    ) -> Iterator[list[Found]]:
-        """What the core finds for the tokens of each source, one after the other; all are under way at once.
-
-        `rows` are the sources' places in the input, which samples depend on; `scored` as for `Core.submit`. Raises ModelError where scores are not finite, or
-        nothing can be written.
-        """
-        core = self.core(config)
-        tickets: list[Ticket] = []
-        try:
-            for place, tokens in enumerate(sources):
-                given = None if states is None else states[place]
-                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place], scored=scored))
-            for ticket in tickets:
-                yield ticket.result()
-        except BaseException:
-            for ticket in tickets:
-                ticket.cancel()
-            raise
-
-    def submit(
-        self, core: Core, tokens: Sequence[int], config: DecodingConfig, *, states: Any = None, row: int = 0, **how: Any
-    ) -> Ticket:
-        """Hand a source to the core; see `Core.submit`."""
-        limit = min(config.max_length(len(tokens)), self._end)
-        slots: list[int] = []
-        if self._slots:
-            wanted = self.codec.required_slots(tokens)
-            slots = [wanted[FIRST_SLOT + number] for number in range(self._slots)]
-            check_room(torch.tensor([sum(slots)]), torch.tensor([limit]))
-        drawn = noise(config, [row], [limit])[0].numpy() if config.search == "sample" else None
-        source = () if states and not config.shortlist else tokens  # beside states they choose what may be written
-        return core.submit(source, config, limit=limit, memory=states or (), slots=slots, noise=drawn, **how)
 
     def _states(self, memory: Memory) -> list[list[native.Floats]]:
         """Of each row the real positions of what the link reads: the states (S, D), or those of each layer."""
@@ -156,18 +106,22 @@ class Path:
             [view[row][memory.mask[row]].float().contiguous().numpy() for view in views] for row in range(len(memory))
         ]
 
-    def _settings(self, precision: Precision) -> dict[str, Any]:
+    @property
+    def served(self) -> Served:
+        """What the core needs of the model, where it decodes it."""
         target = self.codec.target
-        return lowering.settings(
+        settings = lowering.settings(
             self.network,
             self.recipe.encoder,
             self.recipe.link,
             self.recipe.decoder,
             passages=self._passages,
-            precision=precision,
             never=target.never_written,
             slots=range(FIRST_SLOT, FIRST_SLOT + target.slots),
         )
+        end = learned_positions(self.recipe.decoder)
+        parameters = partial(lowering.parameters, self.network)
+        return Served(self.codec, self.recipe.decoding, self.shortlist, settings, end, parameters)
 
     def _seen(self) -> int:
         """Another number when the parameters have changed: torch's own counters know nothing of a fused optimiser and of .data."""

@@ -7,14 +7,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from endash.combination import SEARCHES, why_not, why_not_search
-from endash.config import Config
+from endash.config import Config, apply_overrides
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
@@ -208,28 +208,6 @@ def learned_positions(part: Config) -> int | None:
     return getattr(part, "max_length", None) if getattr(part, "positions", None) == "learned" else None
 
 
-def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> set[str]:
-    """Put each ``dotted.key=value`` into `data`; a value is TOML, or a plain string. Gives the dotted keys.
-
-    Raises RecipeError for one that has no ``=`` or that leads into what is no table.
-    """
-    changed = set()
-    for override in overrides:
-        dotted, equals, value = (piece.strip() for piece in override.partition("="))
-        keys = dotted.split(".")
-        if not equals or not all(keys):
-            raise RecipeError(f"--set {override}: an override is KEY=VALUE, such as --set training.max_steps=100")
-        table = data
-        for depth, key in enumerate(keys[:-1], start=1):
-            table = table.setdefault(key, {})
-            if not isinstance(table, dict):
-                inner = ".".join(keys[:depth])
-                raise RecipeError(f"--set {override}: {inner} is {_shown(table)}, not a table: set {inner} as a whole")
-        table[keys[-1]] = _value(value)
-        changed.add(dotted)
-    return changed
-
-
 def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
     """The plugins that `data` names, from `folder` on, or from the working directory if `typed` on the command line."""
     named = data.get("plugins", [])
@@ -243,15 +221,6 @@ def _name_search(data: dict[str, Any]) -> None:
     kind, decoding = _kind_in(data.get("decoder")), data.setdefault("decoding", {})
     if kind in list(decoders) and isinstance(decoding, dict):
         decoding.setdefault("search", SEARCHES[decoders[str(kind)].writes][0])
-
-
-def _value(text: str) -> Any:
-    """`text` as a TOML value where it is one, else as it stands: kinds and paths need no quotation marks."""
-    try:
-        value = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return value["value"] if len(value) == 1 and isinstance(value["value"], str | int | float | list | dict) else text
 
 
 def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:

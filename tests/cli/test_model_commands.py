@@ -146,7 +146,7 @@ def test_a_file_whose_translation_is_terminated_leaves_nothing(
     def terminated(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("endash.model.Model.translate", terminated)
+    monkeypatch.setattr("endash.engine.Engine.translate", terminated)
     (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
     done = cli("translate", model, "--in", tmp_path / "in.txt", "--out", tmp_path / "out.txt")
     assert (done.code, done.err) == (130, "endash: interrupted\n")

@@ -14,9 +14,9 @@ from endash import lowering
 from endash.config import Config
 from endash.decoders.ssru import SSRUDecoderConfig
 from endash.decoders.transformer import TransformerDecoderConfig
-from endash.decoding.config import DecodingConfig
+from endash.decoding.config import DecodingConfig, Precision
 from endash.decoding.hypothesis import Found
-from endash.decoding.sample import noise
+from endash.decoding.noise import noise
 from endash.encoders.transformer import TransformerEncoderConfig
 from endash.heads import HeadConfig
 from endash.links.cross_attention import CrossAttentionConfig
@@ -42,7 +42,7 @@ class Case:
     link: Config
     decoder: PartConfig
 
-    def core(self, *, precision: lowering.NativePrecision = "float32", slots: int = 0, **how: Any) -> Core:
+    def core(self, *, precision: Precision = "float32", slots: int = 0, **how: Any) -> Core:
         """The native core with its parameters, one thread of 8 rows where nothing else is said."""
         settings = lowering.settings(
             self.network,
@@ -50,11 +50,12 @@ class Case:
             self.link,
             self.decoder,
             passages=0,
-            precision=precision,
             never=NEVER,
             slots=range(FIRST_SLOT, FIRST_SLOT + slots),
         )
-        return Core(settings, lowering.parameters(self.network), **{"threads": 1, "rows": 8, **how})
+        return Core(
+            {**settings, "precision": precision}, lowering.parameters(self.network), **{"threads": 1, "rows": 8, **how}
+        )
 
     def by_torch(
         self, sources: Sequence[Sequence[int]], config: DecodingConfig, *, slots: int = 0
@@ -119,7 +120,7 @@ def submit(
     core: Core, source: Sequence[int], config: DecodingConfig, *, row: int = 0, slots: int = 0, **how: Any
 ) -> Ticket:
     limit = config.max_length(len(source))
-    drawn = noise(config, [row], [limit])[0].numpy() if config.search == "sample" else None
+    drawn = noise(config, row, limit) if config.search == "sample" else None
     return core.submit(source, config, limit=limit, slots=wanted(source, slots), noise=drawn, **how)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from endash.decoding.config import DecodingConfig
+from endash.decoding.hypothesis import Found
 from endash.errors import ModelError, RecipeError
 from endash.model import Model
 from endash.shortlist import Shortlist
@@ -120,6 +122,11 @@ def with_shortlist(model: Model) -> set[int]:
     return set(range(special))
 
 
+def by_served(model: Model, sources: list[list[int]], config: DecodingConfig) -> list[list[Found]]:
+    core = model.path.core(config)
+    return list(model.path.served.find_each(core, sources, config, rows=range(len(sources))))
+
+
 @pytest.mark.parametrize("search", [{"beam": 1}, {"beam": 4}])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_a_shortlist_is_kept_to(precision: str, search: dict[str, int], model: Model) -> None:
@@ -127,10 +134,10 @@ def test_a_shortlist_is_kept_to(precision: str, search: dict[str, int], model: M
     assert model.shortlist is not None
     config = model.recipe.decoding.replace(precision=precision, shortlist=True, **search)
     sources = [one.tokens for one in model.codec.encode_sources(SLOTTED)]
-    found = list(model.path.find_each(sources, config, rows=range(len(sources))))
+    found = by_served(model, sources, config)
     for source, row in zip(sources, found, strict=True):
         assert set(row[0].tokens) <= set(model.shortlist.of(source).tolist())
-    free = list(model.path.find_each(sources, config.replace(shortlist=False), rows=range(len(sources))))
+    free = by_served(model, sources, config.replace(shortlist=False))
     assert [row[0].tokens for row in free] != [row[0].tokens for row in found]
     if precision != "float32":
         return

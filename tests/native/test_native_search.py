@@ -305,11 +305,10 @@ def test_nothing_is_written_that_is_no_token(search: str) -> None:
         case.link,
         case.decoder,
         passages=0,
-        precision="float32",
         never=tuple(range(83)),
         slots=range(5, 5),
     )
-    core = Core(settings, lowering.parameters(case.network), threads=1)
+    core = Core({**settings, "precision": "float32"}, lowering.parameters(case.network), threads=1)
     for scored in (True, False):
         with pytest.raises(ModelError, match="every token is banned"):
             submit(core, sources(3)[0], SEARCHES[search], scored=scored).result(60)

@@ -25,7 +25,7 @@ def decoding_changes(args: Namespace) -> dict[str, Any]:
     Raises RecipeError for any other section, for an option that --set contradicts, and for hypotheses that this command
     would not write.
     """
-    from endash.recipe import apply_overrides
+    from endash.config import apply_overrides
 
     changes: dict[str, Any] = {}
     for key in apply_overrides(changes, args.set):

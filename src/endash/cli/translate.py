@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from endash.cli.decoding import add_decoding, best_texts, decoding_changes
+from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import note, positive
 from endash.cli.progress import progress
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
@@ -26,7 +27,9 @@ from endash.errors import EndashError
 
 if TYPE_CHECKING:
     from endash.decoding.hypothesis import Hypothesis
-    from endash.model import Model
+
+Translate: TypeAlias = "Callable[..., list[list[Hypothesis]]]"
+"""Of `Engine` or `Model`."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,32 +54,54 @@ def run(args: Namespace) -> None:
     if args.alignment and args.n_best:
         raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
+    translate, check, described = _translator(args, changes)
+    if args.source:
+        _translate_file(args, translate, check)
+    else:
+        _translate_lines(args, translate)
+    note(f"decoded by {described()}")
+
+
+def _translator(
+    args: Namespace, changes: dict[str, Any]
+) -> tuple[Translate, Callable[[list[str]], None], Callable[[], str]]:
+    """How to translate, how to check texts before, and what to say of it: by the core without PyTorch, where it can do this."""
+    if not args.alignment:
+        from endash.engine import Engine
+        from endash.served import NotServedError
+
+        try:
+            engine = Engine(args.model, **changes)
+            return engine.translate, engine.check, engine.__str__
+        except NotServedError:
+            pass
     from endash.model import load
 
     model = load(args.model)
-    if args.source:
-        _translate_file(model, args, changes)
-    else:
-        _translate_lines(model, args, changes)
-    note(f"decoded by {model.describe_path(**changes)}")
+    described = partial(model.describe_path, **changes)
+    return partial(model.translate, alignment=args.alignment, **changes), model.check, described
 
 
-def _translate_file(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
+def _translate_file(args: Namespace, translate: Translate, check: Callable[[list[str]], None]) -> None:
     from endash.corpora import guessed_columns, translate_file
 
     if guessed := guessed_columns(args.source):
         note(guessed)
     with progress(args.source) as advance:
-        done = translate_file(args.source, args.target, best_texts(model, changes, advance), check=model.check)
+
+        def best(texts: list[str]) -> list[str]:
+            return [found[0].text for found in translate(texts, scored=False, progress=advance)]
+
+        done = translate_file(args.source, args.target, best, check=check)
     note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")
 
 
-def _translate_lines(model: Model, args: Namespace, changes: dict[str, Any]) -> None:
+def _translate_lines(args: Namespace, translate: Translate) -> None:
     done = 0
     with progress("translating", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
             with naming_lines(done + 1):
-                found = model.translate(chunk, alignment=args.alignment, progress=advance, **changes)
+                found = translate(chunk, scored=bool(args.n_best), progress=advance)
             write_lines(_lines(found, args, first=done + 1))
             done += len(chunk)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from endash.config import Config
-from endash.errors import EndashError, RecipeError, nearest
+from endash.errors import EndashError, ModelError, RecipeError, nearest
 
 Search = Literal["beam", "sample", "mask-predict"]
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -104,6 +104,15 @@ class DecodingConfig(Config):
     def max_length(self, source_length: int) -> int:
         """The most tokens, end of sentence included, written for a source of `source_length` tokens."""
         return math.ceil(self.max_ratio * source_length) + self.max_extra
+
+
+def check_room(row: int, todo: int, room: int) -> None:
+    """Raise ModelError where so many slots and the end of sentence are more tokens than there is room for."""
+    if todo >= room:
+        raise ModelError(
+            f"row {row} has {todo} placeholders to write but a maximum length of {room} tokens, "
+            "end of sentence included: raise decoding.max_extra or decoding.max_ratio"
+        )
 
 
 def _readable(error: Any) -> str:

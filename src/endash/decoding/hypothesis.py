@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from endash.text.codec import Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,17 @@ class Hypothesis:
     score: float
     tokens: tuple[str, ...]
     alignment: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        found: Found,
+        codec: Codec,
+        placeholders: Sequence[str],
+        alignment: tuple[tuple[int, int], ...] = (),
+        *,
+        scored: bool = True,
+    ) -> Self:
+        """What was found for a source with these placeholders; without its tokens where they and the score are not looked at."""
+        tokens = tuple(codec.target.pieces(found.tokens, placeholders)) if scored else ()
+        return cls(codec.decode_target(found.tokens, placeholders), found.score, tokens, alignment)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from endash.decoding.candidates import NEVER, log_total
-from endash.decoding.config import DecodingConfig
+from endash.decoding.config import DecodingConfig, check_room
 from endash.decoding.hypothesis import Found
-from endash.decoding.processors import SlotConstraint, check_room
+from endash.decoding.processors import SlotConstraint
 from endash.decoding.protocol import Filler
 
 PADDING = 0
@@ -54,7 +54,8 @@ def mask_predict(
     least_B = torch.ones_like(max_lengths_B)
     if slots is not None:
         required_B = slots.left[:, 0].sum(1)
-        check_room(required_B, max_lengths_B)
+        for row, (required, room) in enumerate(zip(required_B.tolist(), max_lengths_B.tolist(), strict=True)):
+            check_room(row, required, room)
         least_B = required_B + 1
     found: list[list[Found]] = [[] for _ in range(filler.rows)]
     if not found:

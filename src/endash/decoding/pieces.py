@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from endash.decoding.hypothesis import Hypothesis
+from endash.errors import LongTextError, TextError
+
+Cut: TypeAlias = Callable[[str], Iterable[tuple[str, str]]]
+"""Parts of a text that fit a model, each with what separates it from the next, as `Codec.split_source` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,54 @@ class Piece:
     before: str
     text: str
     separator: str
+
+
+Decode: TypeAlias = Callable[[list["Piece"]], Iterator[tuple[Sequence[int], list[list[Hypothesis]]]]]
+"""From pieces to the places of some of them with the hypotheses of each, until all have theirs."""
+
+
+def translate(
+    texts: Sequence[str], cut: Cut, decode: Decode, *, progress: Callable[[int], None] | None = None
+) -> list[list[Hypothesis]]:
+    """Up to n_best hypotheses for each text, in the order of the texts; what is blank stays as it is.
+
+    `progress` is called with the number of texts that were finished since the last call. Raises TextError.
+    """
+    everything = split(texts, cut)
+    found = [[Hypothesis(piece.text, 0.0, ())] for piece in everything]
+    spoken = [i for i, piece in enumerate(everything) if piece.text.strip()]
+    left = Counter(everything[i].row for i in spoken)
+    done = len(texts) - len(left)
+    for places, decoded in decode([everything[i] for i in spoken]):
+        for place, hypotheses in zip(places, decoded, strict=True):
+            found[spoken[place]] = hypotheses
+        rows = [everything[spoken[place]].row for place in places]
+        left.subtract(rows)
+        if progress is not None:
+            progress(done + sum(left[row] == 0 for row in set(rows)))
+        done = 0
+    results: list[list[Hypothesis]] = [[] for _ in texts]
+    for piece, hypotheses in zip(everything, found, strict=True):
+        results[piece.row] = append(results[piece.row], hypotheses, piece)
+    return results
+
+
+def split(texts: Sequence[str], cut: Cut) -> list[Piece]:
+    """The pieces of all texts. Raises LongTextError for the first that a model does not take, and TextError for what is no list."""
+    check_list(texts)
+    found: list[Piece] = []
+    for row, text in enumerate(texts):
+        try:
+            found += pieces(row, cut(text))
+        except TextError as error:
+            raise LongTextError(row, str(error)) from None
+    return found
+
+
+def check_list(texts: Sequence[str]) -> None:
+    """Raise TextError for one text in place of many."""
+    if isinstance(texts, str):
+        raise TextError(f"a list of texts is needed, and this is one text: write [{texts[:40]!r}]")
 
 
 def pieces(row: int, split: Iterable[tuple[str, str]]) -> Iterator[Piece]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from endash.decoding.candidates import NEVER
+from endash.decoding.config import check_room
 from endash.errors import ModelError
 
 
@@ -158,7 +159,8 @@ class SlotConstraint:
         slots = slice(self.first, self.first + self.left.shape[-1])
         todo_BK = self.left.sum(-1)
         if progress.written == 0:
-            check_room(todo_BK[:, 0], progress.room)
+            for row, (todo, room) in enumerate(zip(todo_BK[:, 0].tolist(), progress.room.tolist(), strict=True)):
+                check_room(row, todo, room)
         urgent_BK = (todo_BK > 0) & (todo_BK >= progress.room[:, None] - 1)
         if bool(urgent_BK.any()):
             slots_BKN = scores_BKV[..., slots].clone()
@@ -180,14 +182,3 @@ class SlotConstraint:
         is_slot_BK = (slot_BK >= 0) & (slot_BK < count)
         left_BKN.scatter_add_(-1, slot_BK.clamp(0, count - 1)[..., None], -is_slot_BK.long()[..., None])
         return replace(self, left=left_BKN)
-
-
-def check_room(todo_B: Tensor, room_B: Tensor) -> None:
-    """Raise ModelError where so many slots and the end of sentence are more tokens than there is room for."""
-    short = (todo_B >= room_B).nonzero().flatten().tolist()
-    if short:
-        row = short[0]
-        raise ModelError(
-            f"row {row} has {int(todo_B[row])} placeholders to write but a maximum length of {int(room_B[row])} tokens, "
-            "end of sentence included: raise decoding.max_extra or decoding.max_ratio"
-        )

@@ -6,7 +6,6 @@ K), V vocabulary, T longest target.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeAlias
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from endash.decoding.candidates import DROP_SHARE, NEVER, log_total
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found
+from endash.decoding.noise import noise
 from endash.decoding.processors import Processor, Progress, lower
 from endash.decoding.protocol import S, Stepper
 
@@ -60,7 +60,7 @@ def sample(
     The samples of a row depend on `config.seed` and its number in `rows` alone, so give `rows` the places of the sources in
     the input (by default 0, 1, …) and no batching changes a result. Limits and errors are those of `beam_search`.
     """
-    noise_BKT = noise(config, range(stepper.rows) if rows is None else rows, max_lengths_B.tolist())
+    noise_BKT = _noise(config, range(stepper.rows) if rows is None else rows, max_lengths_B.tolist())
     noise_BKT = noise_BKT.to(stepper.device)
 
     def choose(scores_RJV: Tensor, rows_R: Tensor, step: int) -> Tensor:
@@ -106,13 +106,11 @@ def _likeliest(scores_RJV: Tensor, config: DecodingConfig) -> tuple[Tensor, Tens
     return share_RJV.masked_fill(before_RJV >= top_p, 0.0), tokens_RJV
 
 
-def noise(config: DecodingConfig, rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
-    """Uniform noise (B, K, T), each row's from its own generator: nothing in it depends on the other rows."""
+def _noise(config: DecodingConfig, rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """The `noise` of each row, (B, K, T)."""
     noise_BKT = torch.zeros(len(rows), config.n_best, max(lengths, default=0), dtype=torch.float64)
     for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        digest = hashlib.blake2b(f"{config.seed} {row}".encode(), digest_size=8).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest, "big", signed=True))
-        noise_BKT[place, :, :length] = torch.rand(config.n_best, length, generator=generator, dtype=torch.float64)
+        noise_BKT[place, :, :length] = torch.from_numpy(noise(config, row, length))
     return noise_BKT
 
 

@@ -1,0 +1,171 @@
+"""What the native core needs of a model, from its vocabularies to its parameters, without PyTorch.
+
+A model that the core decodes from text to text has a file more in its folder, ``core.json``: what the core is told of its
+encoder, link and decoder. With it a service starts in an instant, and takes no memory for what it does not use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endash import model_folder, native
+from endash.decoding.config import DecodingConfig, check_room
+from endash.decoding.hypothesis import Found, Hypothesis
+from endash.decoding.noise import noise
+from endash.decoding.pieces import Piece
+from endash.errors import ModelError
+from endash.native import Core, Floats, Ticket
+from endash.shortlist import Shortlist
+from endash.text.codec import Codec, EncodedSource
+from endash.text.tokenizer import FIRST_SLOT
+
+FILE = "core.json"
+_TOGETHER = 64  # texts that are encoded together
+
+
+class NotServedError(ModelError):
+    """The native core does not decode this model so; PyTorch may."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as the core decodes it.
+
+    Attributes:
+        codec, decoding, shortlist: as of the model.
+        settings: what `endash.lowering.settings` gives, but for the precision.
+        end: the most positions of the decoder, None where they have no end.
+        parameters: gives the parameters by name, as they are now.
+    """
+
+    codec: Codec
+    decoding: DecodingConfig
+    shortlist: Shortlist | None
+    settings: dict[str, Any]
+    end: int | None
+    parameters: Callable[[], dict[str, Floats]]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Served:
+        """The model in a folder, if the core decodes it. Raises NotServedError where it does not, ModelError for what is broken."""
+        where = model_folder.find(Path(path))
+        if reason := native.why_absent():
+            raise NotServedError(reason)
+        if not (where / FILE).exists():
+            raise NotServedError(
+                f"{where} has no {FILE}: the core does not decode such a model, or an older version saved it"
+            )
+        try:
+            told = json.loads((where / FILE).read_text(encoding="utf-8"))
+            settings, end, shared, parts = (told[name] for name in ("settings", "end", "shared", "parts"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{where / FILE} is broken ({error!r}): copy the whole model again") from None
+        try:
+            recipe = tomllib.loads((where / model_folder.RECIPE).read_text(encoding="utf-8"))
+            decoding = DecodingConfig.model_validate(recipe.get("decoding", {}))
+        except ValueError as error:
+            raise NotServedError(f"{where / model_folder.RECIPE} cannot be read: {error}") from None
+        if parts != _parts(recipe):
+            raise NotServedError(f"{where / model_folder.RECIPE} was changed since the model was saved")
+        codec = Codec.load(where / model_folder.TEXT)
+        lists = where / model_folder.SHORTLIST
+        shortlist = Shortlist.load(lists, (codec.size_source, codec.size_target)) if lists.exists() else None
+
+        def parameters() -> dict[str, Floats]:
+            found = model_folder.read_arrays(where)
+            return found | {name: found[original] for name, original in shared.items()}
+
+        return cls(codec, decoding, shortlist, settings, end, parameters)
+
+    def save(self, folder: Path, *, shared: dict[str, str]) -> None:
+        """Write ``core.json`` beside the recipe; `shared` are the names of parameters that stand in the folder under another. Raises OSError."""
+        recipe = tomllib.loads((folder / model_folder.RECIPE).read_text(encoding="utf-8"))
+        told = {"settings": self.settings, "end": self.end, "shared": shared, "parts": _parts(recipe)}
+        (folder / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    def core(self, config: DecodingConfig, *, threads: int | None = None, room: int | None = None) -> Core:
+        """A core with the parameters as they are now; as many sentences may wait as there is `room`.
+
+        Raises ModelError where there is no shortlist to use, or the parameters are not those of the settings.
+        """
+        if config.shortlist and self.shortlist is None:
+            raise ModelError(
+                "decoding.shortlist = true, and this model has no shortlist: train it again, or set it to false"
+            )
+        return Core(
+            {**self.settings, "precision": config.precision},
+            self.parameters(),
+            threads=threads or native.default_threads(),
+            room=room or native.ROOM,
+            shortlist=self.shortlist,
+        )
+
+    def submit(
+        self, core: Core, tokens: Sequence[int], config: DecodingConfig, *, states: Any = None, row: int = 0, **how: Any
+    ) -> Ticket:
+        """Hand a source to a core; see `Core.submit`."""
+        limit = config.max_length(len(tokens))
+        limit = limit if self.end is None else min(limit, self.end)
+        slots: list[int] = []
+        if count := self.codec.target.slots:
+            wanted = self.codec.required_slots(tokens)
+            slots = [wanted[FIRST_SLOT + number] for number in range(count)]
+            check_room(row, sum(slots), limit)
+        drawn = noise(config, row, limit) if config.search == "sample" else None
+        source = () if states and not config.shortlist else tokens  # beside states they choose what may be written
+        return core.submit(source, config, limit=limit, memory=states or (), slots=slots, noise=drawn, **how)
+
+    def find_each(
+        self,
+        core: Core,
+        sources: Iterable[Sequence[int]],
+        config: DecodingConfig,
+        *,
+        rows: Sequence[int],
+        states: Sequence[list[Floats]] | None = None,
+        scored: bool = True,
+    ) -> Iterator[list[Found]]:
+        """What the core finds for the tokens of each source, one after the other; all are under way at once.
+
+        `rows` are the sources' places in the input, which samples depend on; `states` are what to read in place of each source;
+        `scored` as for `Core.submit`. Raises ModelError where scores are not finite, or nothing can be written.
+        """
+        tickets: list[Ticket] = []
+        try:
+            for place, tokens in enumerate(sources):
+                given = None if states is None else states[place]
+                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place], scored=scored))
+            for ticket in tickets:
+                yield ticket.result()
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+
+    def decode(
+        self, core: Core, some: Sequence[Piece], config: DecodingConfig, *, scored: bool = True
+    ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
+        """The place of each piece of text and its hypotheses, in order."""
+        sources = list[EncodedSource]()
+
+        def tokens() -> Iterator[list[int]]:
+            for first in range(0, len(some), _TOGETHER):  # the core works on the first while the next are encoded
+                more = self.codec.encode_sources([piece.text for piece in some[first : first + _TOGETHER]])
+                sources.extend(more)
+                yield from (source.tokens for source in more)
+
+        rows = [piece.row for piece in some]
+        for place, found in enumerate(self.find_each(core, tokens(), config, rows=rows, scored=scored)):
+            placeholders = sources[place].placeholders
+            yield [place], [[Hypothesis.of(one, self.codec, placeholders, scored=scored) for one in found]]
+
+
+def _parts(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The sections of a recipe that the settings follow from."""
+    return {name: recipe.get(name) for name in ("encoder", "link", "decoder", "head", "retrieval")}
