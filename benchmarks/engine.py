@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def main() -> None:
     about = workers.machine()
     with tempfile.TemporaryDirectory() as folder:
         if options.base:
-            model, peer, sources, references = random_model(Path(folder))
+            model, peer = random_model(Path(folder), width=512, layers=6, size=SIZE)
+            sources, references = random_sources(60, length=WRITTEN, size=SIZE), []
         else:
             model, peer = options.model, options.peer
             sources, references = workers.pairs(options.test, options.source, options.target)
@@ -146,7 +148,12 @@ def serve(asked: dict[str, Any]) -> None:
     groups = [[one] for one in job["sources"]] if job.get("alone") else [job["sources"]]
     for _ in sys.stdin:
         times, texts = [], []
-        for group in groups:
+        if callers := job.get("callers"):
+            with ThreadPoolExecutor(callers) as pool:
+                start = time.perf_counter()
+                texts = [found for (found,) in pool.map(translate, [[one] for one in job["sources"]])]
+                times = [time.perf_counter() - start]
+        for group in () if callers else groups:
             start = time.perf_counter()
             texts += translate(group)
             times.append(time.perf_counter() - start)
@@ -175,7 +182,12 @@ def ctranslate2(job: dict[str, Any]) -> Any:
     codec = Codec.load(Path(job["peer"]) / "text")
     threads = 1 if job.get("alone") else THREADS
     translator = peer.Translator(job["peer"], compute_type="int8", inter_threads=threads, intra_threads=1)
-    how: dict[str, Any] = {"beam_size": job["beam"], "max_batch_size": BATCH, "max_decoding_length": 80}
+    how: dict[str, Any] = {
+        "beam_size": job["beam"],
+        "max_batch_size": BATCH,
+        "max_decoding_length": 80,
+        "max_input_length": 0,
+    }
     if job["random"]:
         how |= {"min_decoding_length": WRITTEN, "max_decoding_length": WRITTEN}
 
@@ -192,8 +204,14 @@ def ctranslate2(job: dict[str, Any]) -> Any:
     return translate
 
 
-def random_model(folder: Path) -> tuple[str, str, list[str], list[str]]:
-    """A Transformer of base size with random parameters, as both sides read it, and sources for it."""
+def random_sources(count: int, *, length: int, size: int) -> list[str]:
+    """Texts of so many tokens of a random model, the end included."""
+    generator = random.Random(1)
+    return [" ".join(f"w{generator.randrange(4, size)}" for _ in range(length - 1)) for _ in range(count)]
+
+
+def random_model(folder: Path, *, width: int, layers: int, size: int) -> tuple[str, str]:
+    """A Transformer with random parameters, as both sides read it; its targets never end by themselves."""
     import torch
 
     from endash.interop.ctranslate2 import export_ctranslate2
@@ -201,28 +219,34 @@ def random_model(folder: Path) -> tuple[str, str, list[str], list[str]]:
     from endash.recipe import Recipe
     from endash.text import EOS, Codec, ImportedTokenizer
 
-    side = {"kind": "transformer", "width": 512, "layers": 6, "heads": 8, "feed_forward": 2048, "norm": "post"}
+    heads = max(1, width // 64)
+    side = {
+        "kind": "transformer",
+        "width": width,
+        "layers": layers,
+        "heads": heads,
+        "feed_forward": 4 * width,
+        "norm": "post",
+    }
     recipe = Recipe.model_validate(
         {
             "name": "random",
             "corpus": {"train": []},
-            "text": {"model": "imported", "size": SIZE, "joint": True, "placeholders": False},
+            "text": {"model": "imported", "size": size, "joint": True, "placeholders": False, "max_length": 2048},
             "encoder": side,
             "decoder": side,
-            "link": {"kind": "cross-attention", "heads": 8},
+            "link": {"kind": "cross-attention", "heads": heads},
             "head": {"tie": "all"},
         }
     )
-    vocabulary = ImportedTokenizer(words(SIZE))
+    vocabulary = ImportedTokenizer(words(size))
     torch.manual_seed(1)
     model = Model.build(recipe, Codec(vocabulary, vocabulary, config=recipe.text))
     with torch.no_grad():
         model.network.head.bias[EOS] = -1e4  # so that all targets are of one length
     model.save(folder / "model")
-    generator = random.Random(1)
-    sources = [" ".join(f"w{generator.randrange(4, SIZE)}" for _ in range(WRITTEN - 1)) for _ in range(60)]
-    export_ctranslate2(model, folder / "peer", sources[:2])
-    return str(folder / "model"), str(folder / "peer"), sources, []
+    export_ctranslate2(model, folder / "peer", random_sources(2, length=WRITTEN, size=size))
+    return str(folder / "model"), str(folder / "peer")
 
 
 def words(size: int) -> bytes:
