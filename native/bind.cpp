@@ -123,12 +123,15 @@ void check(const Settings& s, const Request& r) {
     const size_t views = s.views == Settings::Views::states ? 1 : s.memory_depth;
     if (!r.memory.empty() && r.memory.size() != views) refuse("a memory is of " + std::to_string(views) + " view(s), not of " + std::to_string(r.memory.size()));
     if (r.limit < 1 || o.beam < 1 || o.n_best < 1 || std::max(o.beam, o.n_best) > 65535) refuse("limit, beam and n_best are at least 1, and beams at most 65535");
+    for (int token : r.prefix)
+        if (token < 0 || token >= s.target_size) refuse("prefix token " + std::to_string(token) + " is not in the vocabulary");
+    if (r.limit < (int)r.prefix.size()) refuse("a prefix is no longer than the limit");
     if (!r.slots.empty() && (int)r.slots.size() != s.slots) refuse("slots: the model has " + std::to_string(s.slots));
     if (o.sample && r.noise.size() != (size_t)o.n_best * r.limit) refuse("noise is (n_best, limit)");
 }
 
 uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, const std::vector<Matrix2>& memory, int limit, std::vector<int> slots,
-                std::vector<double> noise, const Options& options) {
+                std::vector<int> prefix, std::vector<double> noise, const Options& options) {
     auto request = std::make_shared<Request>();
     for (int token : source)
         if (token < 0 || token >= model.settings.source_size) throw std::invalid_argument("source token " + std::to_string(token) + " is not in the vocabulary");
@@ -138,7 +141,7 @@ uint64_t submit(Engine& engine, const Model& model, std::vector<int> source, con
         request->memory.emplace_back(states.data(), states.data() + states.size());
         request->memory_length = (int)states.shape(0);
     }
-    request->source = std::move(source), request->limit = limit, request->slots = std::move(slots), request->noise = std::move(noise);
+    request->source = std::move(source), request->limit = limit, request->slots = std::move(slots), request->prefix = std::move(prefix), request->noise = std::move(noise);
     request->options = options;
     check(model.settings, *request);
     nb::gil_scoped_release released;
@@ -193,7 +196,7 @@ NB_MODULE(_native, m) {
     nb::class_<Engine>(m, "Engine")
         .def(nb::init<std::shared_ptr<const Model>, int, int, int>(), "model"_a, "threads"_a, "rows"_a, "room"_a)
         .def("use_shortlist", &Engine::use_shortlist, "common"_a, "offsets"_a, "tokens"_a)
-        .def("submit", &submit, "model"_a, "source"_a, "memory"_a, "limit"_a, "slots"_a, "noise"_a, "options"_a)
+        .def("submit", &submit, "model"_a, "source"_a, "memory"_a, "limit"_a, "slots"_a, "prefix"_a, "noise"_a, "options"_a)
         .def("wait_for_room", &Engine::wait_for_room, nb::call_guard<nb::gil_scoped_release>(), "seconds"_a)
         .def_prop_ro("closed", &Engine::closed)
         .def("cancel", &Engine::cancel, "id"_a)

@@ -189,6 +189,8 @@ struct Engine::Worker {
         for (int token : s.tokens)
             for (int i = list.offsets[token]; i < list.offsets[token + 1]; i++)
                 if (!list.is_common[list.tokens[i]]) s.own_tokens.push_back(list.tokens[i]);
+        for (int token : search.request->prefix)
+            if (!list.is_common[token]) s.own_tokens.push_back(token);
         std::sort(s.own_tokens.begin(), s.own_tokens.end());
         s.own_tokens.erase(std::unique(s.own_tokens.begin(), s.own_tokens.end()), s.own_tokens.end());
         s.gathered = std::make_unique<Arena>(size_t(64) << 10);

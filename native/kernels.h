@@ -64,8 +64,10 @@ struct Bans {
     int first_slot = 0, slots = 0, end = 0;
     const int* left = nullptr;  // how often each slot is still to be written
     bool only_slots = false, no_end = false;
+    int only = -1;               // the one token that may be written, whatever else is said
 
     bool operator()(int token) const {
+        if (only >= 0) return token != only;
         if (never && never[token]) return true;
         const bool slot = left && token >= first_slot && token < first_slot + slots;
         if (slot && left[token - first_slot] <= 0) return true;

@@ -39,12 +39,13 @@ void Search::ban(std::vector<Bans>& bans) const {
                 if (slot < 0 || slot >= model_.settings.slots) banned_[b].push_back(token);
             }
         Bans ban;
+        if (t.size() < request->prefix.size()) ban.only = request->prefix[t.size()];
         ban.never = model_.never.data();
         ban.tokens = banned_[b].data(), ban.count = (int)banned_[b].size();
         ban.first_slot = model_.settings.first_slot, ban.end = model_.settings.eos;
         if (!beam.left.empty()) {
             int todo = 0;
-            for (int left : beam.left) todo += left;
+            for (int left : beam.left) todo += std::max(left, 0);  // a prefix may have more than there are
             ban.left = beam.left.data(), ban.slots = (int)beam.left.size();
             ban.no_end = todo > 0, ban.only_slots = todo > 0 && todo >= room - 1;
         }

@@ -33,6 +33,7 @@ struct Request {
     int memory_length = 0;
     int limit = 1;                // most tokens, end included
     std::vector<int> slots;       // how often each slot is to be written; empty for a vocabulary without
+    std::vector<int> prefix;      // what each target begins with
     std::vector<double> noise;    // sampling: (n_best, limit)
     Options options;
     std::atomic<bool> cancelled{false};

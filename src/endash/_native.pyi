@@ -34,6 +34,7 @@ class Engine:
         memory: Sequence[NDArray[np.float32]],
         limit: int,
         slots: Sequence[int],
+        prefix: Sequence[int],
         noise: Sequence[float],
         options: Options,
     ) -> int: ...

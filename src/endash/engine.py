@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from endash.decoding.hypothesis import Hypothesis
-from endash.decoding.pieces import Piece, append, pieces, split, translate
+from endash.decoding.pieces import Piece, append, check_prefixes, pieces, prefixes_of, split, translate
 from endash.errors import ModelError, TextError
 from endash.native import Ticket
 from endash.served import NotServedError, Served
@@ -110,18 +109,28 @@ class Engine:
         return self._core.memory
 
     def translate(
-        self, texts: Sequence[str], *, scored: bool = True, progress: Callable[[int], None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        prefixes: Sequence[str] | None = None,
+        scored: bool = True,
+        progress: Callable[[int], None] | None = None,
     ) -> list[list[Hypothesis]]:
         """Up to `n_best` hypotheses for each text, in their order; as `Model.translate`."""
-        decode = partial(self._served.decode, self._core, config=self.config, scored=scored)
+        check_prefixes(texts, prefixes)
+
+        def decode(some: list[Piece]) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
+            begun = prefixes_of(some, prefixes)
+            return self._served.decode(self._core, some, self.config, prefixes=begun, scored=scored)
+
         return translate(texts, self.codec.split_source, decode, progress=progress)
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
         split(texts, self.codec.split_source)
 
-    def submit(self, text: str, *, stream: bool = False, wait: bool = True) -> Answer:
-        """Begin to translate a text.
+    def submit(self, text: str, *, prefix: str = "", stream: bool = False, wait: bool = True) -> Answer:
+        """Begin to translate a text; its target begins with `prefix`.
 
         Raises TextError for a sentence that is longer than the model takes, ModelError where too many wait and `wait` is False.
         """
@@ -130,11 +139,16 @@ class Engine:
         parts: list[tuple[Piece, Ticket | None, tuple[str, ...]]] = []
         answer = Answer(self.codec, parts)
         try:
-            for piece in pieces(0, self.codec.split_source(text)):
+            some = list(pieces(0, self.codec.split_source(text)))
+            prefixes_of(some, [prefix])
+            for piece in some:
                 source = self.codec.encode_source(piece.text)
                 ticket = None
                 if piece.text.strip():
-                    ticket = self._served.submit(self._core, source.tokens, self.config, stream=stream, wait=wait)
+                    [begun] = self.codec.encode_prefixes([prefix], [source.placeholders])
+                    ticket = self._served.submit(
+                        self._core, source.tokens, self.config, prefix=begun, stream=stream, wait=wait
+                    )
                 parts.append((piece, ticket, source.placeholders))
         except ModelError:
             answer.cancel()

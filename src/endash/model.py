@@ -20,7 +20,7 @@ from endash import latent, lowering, model_folder
 from endash.combination import kind_of, why_not_search
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import Piece, check_list, split, translate
+from endash.decoding.pieces import Piece, check_list, check_prefixes, prefixes_of, split, translate
 from endash.errors import MemoryMismatchError, ModelError, RecipeError
 from endash.evaluation.alignment import align_words
 from endash.files import whole_folder
@@ -86,6 +86,7 @@ class Model:
         self,
         texts: Sequence[str],
         *,
+        prefixes: Sequence[str] | None = None,
         alignment: bool = False,
         scored: bool = True,
         progress: Callable[[int], None] | None = None,
@@ -97,24 +98,30 @@ class Model:
 
         Args:
             texts: sources.
+            prefixes: what each target is to begin with, an empty text where that is free; white space at its end is left out.
             alignment: also align words, for one forward pass more.
             scored: False where scores and tokens are not looked at: they may then be left out, which takes less time.
             progress: called with the number of texts that were finished since the last call.
             decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
 
         Raises:
-            TextError: a sentence is longer than the model takes.
+            TextError: a sentence is longer than the model takes, or a text that has a prefix.
+            ModelError: a prefix is longer than a target may be.
             RecipeError: a wrong `decoding`.
         """
         config = self.decoding(**decoding)
+        check_prefixes(texts, prefixes)
 
         def decode(some: list[Piece]) -> Iterator[tuple[Sequence[int], list[list[Hypothesis]]]]:
+            begun = prefixes_of(some, prefixes)
             if self.path.reads_sources(config) and not alignment:
-                yield from self.path.served.decode(self.path.core(config), some, config, scored=scored)
+                core = self.path.core(config)
+                yield from self.path.served.decode(core, some, config, prefixes=begun, scored=scored)
                 return
             for batch in batches(self._lengths([piece.text for piece in some]), config.batch_tokens):
                 memory = self._encode([some[i].text for i in batch])
-                yield batch, self._write(memory, config, rows=[some[i].row for i in batch], alignment=alignment)
+                rows, own = [some[i].row for i in batch], begun and [begun[i] for i in batch]
+                yield batch, self._write(memory, config, rows=rows, prefixes=own, alignment=alignment)
 
         return translate(texts, self.codec.split_source, decode, progress=progress)
 
@@ -199,8 +206,13 @@ class Model:
         """
         if len(sources) != len(targets):
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
-        scores = [0.0] * len(sources)
-        for batch in batches(self._lengths(sources), self.recipe.decoding.batch_tokens):
+        scores, lengths = [0.0] * len(sources), self._lengths(sources)
+        greedy = DecodingConfig(beam=1)
+        if self.path.reads_sources(greedy):
+            read = self.codec.encode_sources(sources)
+            written = self.codec.encode_targets(targets, [source.placeholders for source in read])
+            return self.path.served.score(self.path.core(greedy), [source.tokens for source in read], written)
+        for batch in batches(lengths, self.recipe.decoding.batch_tokens):
             memory = self._encode([sources[i] for i in batch])
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
@@ -287,15 +299,21 @@ class Model:
 
     @torch.no_grad()
     def search(
-        self, memory: Memory, config: DecodingConfig | None = None, *, rows: Sequence[int] | None = None
+        self,
+        memory: Memory,
+        config: DecodingConfig | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+        prefixes: Sequence[Sequence[int]] | None = None,
     ) -> list[list[Found]]:
         """What search finds for each row of a memory, in tokens; by the recipe's ``[decoding]`` if `config` is None.
 
-        `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default.
+        `rows` are the rows' numbers in the input, which samples depend on; 0, 1, … by default. Each target begins with the tokens
+        of its prefix.
         """
         self.network.eval()
         config = self._checked(config or self.recipe.decoding)
-        return self.path.find(self._own(memory), memory, config, rows=rows)
+        return self.path.find(self._own(memory), memory, config, rows=rows, prefixes=prefixes)
 
     def decoding(self, **changes: Any) -> DecodingConfig:
         """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
@@ -307,10 +325,17 @@ class Model:
         return config
 
     def _write(
-        self, memory: Memory, config: DecodingConfig, *, rows: Sequence[int], alignment: bool = False
+        self,
+        memory: Memory,
+        config: DecodingConfig,
+        *,
+        rows: Sequence[int],
+        prefixes: Sequence[str] | None = None,
+        alignment: bool = False,
     ) -> list[list[Hypothesis]]:
         """The hypotheses of a memory, as text."""
         placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
+        begun = None if prefixes is None else self.codec.encode_prefixes(prefixes, placeholders)
         return [
             [
                 Hypothesis.of(
@@ -321,7 +346,7 @@ class Model:
                 )
                 for one in hypotheses
             ]
-            for row, hypotheses in enumerate(self.search(memory, config, rows=rows))
+            for row, hypotheses in enumerate(self.search(memory, config, rows=rows, prefixes=begun))
         ]
 
     def _align(self, memory: Memory, found: Found, placeholders: Sequence[str]) -> tuple[tuple[int, int], ...]:

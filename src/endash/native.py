@@ -182,6 +182,7 @@ class Core:
         limit: int,
         memory: Sequence[Floats] = (),
         slots: Sequence[int] = (),
+        prefix: Sequence[int] = (),
         noise: NDArray[np.float64] | None = None,
         stream: bool = False,
         scored: bool = True,
@@ -190,7 +191,8 @@ class Core:
         """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, beside which the ids are
         there for a shortlist alone.
 
-        `limit` is the most tokens, end included; `slots` says how often each slot is to be written; `noise` (n_best, limit) is
+        `limit` is the most tokens, end included; `slots` says how often each slot is to be written; the target
+        begins with `prefix`; `noise` (n_best, limit) is
         what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. Where too many
         wait, this waits as well, or raises ModelError if `wait` is False.
         """
@@ -204,6 +206,7 @@ class Core:
                     memory,
                     limit,
                     list(slots),
+                    list(prefix),
                     drawn,
                     _options(config, stream=stream, scored=scored),
                 )

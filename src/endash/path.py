@@ -89,15 +89,26 @@ class Path:
         config: DecodingConfig,
         *,
         rows: Sequence[int] | None = None,
+        prefixes: Sequence[Sequence[int]] | None = None,
     ) -> list[list[Found]]:
         """What search finds for each row of a memory, made of these `sources`; `rows` are their places in the input, which samples
-        depend on."""
+        depend on; `prefixes` the tokens that each target begins with."""
         rows = range(len(sources)) if rows is None else rows
         if self.why_not(config) is None:
             states = self._states(memory)
-            return list(self.served.find_each(self.core(config), sources, config, rows=rows, states=states))
+            core = self.core(config)
+            return list(self.served.find_each(core, sources, config, rows=rows, prefixes=prefixes, states=states))
         end = learned_positions(self.recipe.decoder)
-        return find(self.network, memory, config, sources=sources, text=self.codec, rows=rows, end=end)
+        return find(
+            self.network,
+            memory,
+            config,
+            sources=sources,
+            text=self.codec,
+            rows=rows,
+            prefixes=prefixes,
+            end=end,
+        )
 
     def _states(self, memory: Memory) -> list[list[native.Floats]]:
         """Of each row the real positions of what the link reads: the states (S, D), or those of each layer."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from endash import model_folder, native
-from endash.decoding.config import DecodingConfig, check_room
+from endash.decoding.config import DecodingConfig, check_prefix, check_room
 from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.noise import noise
 from endash.decoding.pieces import Piece
@@ -107,11 +107,20 @@ class Served:
         )
 
     def submit(
-        self, core: Core, tokens: Sequence[int], config: DecodingConfig, *, states: Any = None, row: int = 0, **how: Any
+        self,
+        core: Core,
+        tokens: Sequence[int],
+        config: DecodingConfig,
+        *,
+        states: Any = None,
+        row: int = 0,
+        prefix: Sequence[int] = (),
+        **how: Any,
     ) -> Ticket:
-        """Hand a source to a core; see `Core.submit`."""
+        """Hand a source to a core, for a target that begins with `prefix`; see `Core.submit`."""
         limit = config.max_length(len(tokens))
         limit = limit if self.end is None else min(limit, self.end)
+        check_prefix(row, prefix, limit)
         slots: list[int] = []
         if count := self.codec.target.slots:
             wanted = self.codec.required_slots(tokens)
@@ -119,7 +128,9 @@ class Served:
             check_room(row, sum(slots), limit)
         drawn = noise(config, row, limit) if config.search == "sample" else None
         source = () if states and not config.shortlist else tokens  # beside states they choose what may be written
-        return core.submit(source, config, limit=limit, memory=states or (), slots=slots, noise=drawn, **how)
+        return core.submit(
+            source, config, limit=limit, memory=states or (), slots=slots, prefix=prefix, noise=drawn, **how
+        )
 
     def find_each(
         self,
@@ -128,19 +139,24 @@ class Served:
         config: DecodingConfig,
         *,
         rows: Sequence[int],
+        prefixes: Sequence[Sequence[int]] | None = None,
         states: Sequence[list[Floats]] | None = None,
         scored: bool = True,
     ) -> Iterator[list[Found]]:
         """What the core finds for the tokens of each source, one after the other; all are under way at once.
 
-        `rows` are the sources' places in the input, which samples depend on; `states` are what to read in place of each source;
+        `rows` are the sources' places in the input, which samples depend on; `prefixes` are what each target begins
+        with, and may grow while `sources` is read; `states` are what to read in place of each source;
         `scored` as for `Core.submit`. Raises ModelError where scores are not finite, or nothing can be written.
         """
         tickets: list[Ticket] = []
         try:
             for place, tokens in enumerate(sources):
                 given = None if states is None else states[place]
-                tickets.append(self.submit(core, tokens, config, states=given, row=rows[place], scored=scored))
+                prefix = () if prefixes is None else prefixes[place]
+                tickets.append(
+                    self.submit(core, tokens, config, states=given, row=rows[place], prefix=prefix, scored=scored)
+                )
             for ticket in tickets:
                 yield ticket.result()
         except BaseException:
@@ -149,21 +165,39 @@ class Served:
             raise
 
     def decode(
-        self, core: Core, some: Sequence[Piece], config: DecodingConfig, *, scored: bool = True
+        self,
+        core: Core,
+        some: Sequence[Piece],
+        config: DecodingConfig,
+        *,
+        prefixes: Sequence[str] | None = None,
+        scored: bool = True,
     ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
-        """The place of each piece of text and its hypotheses, in order."""
-        sources = list[EncodedSource]()
+        """The place of each piece of text and its hypotheses, in order; `prefixes` are the texts that each target begins with."""
+        sources, begun = list[EncodedSource](), list[list[int]]()
 
         def tokens() -> Iterator[list[int]]:
             for first in range(0, len(some), _TOGETHER):  # the core works on the first while the next are encoded
                 more = self.codec.encode_sources([piece.text for piece in some[first : first + _TOGETHER]])
                 sources.extend(more)
+                if prefixes is not None:
+                    texts = prefixes[first : first + _TOGETHER]
+                    begun.extend(self.codec.encode_prefixes(texts, [source.placeholders for source in more]))
                 yield from (source.tokens for source in more)
 
         rows = [piece.row for piece in some]
-        for place, found in enumerate(self.find_each(core, tokens(), config, rows=rows, scored=scored)):
+        for place, found in enumerate(
+            self.find_each(core, tokens(), config, rows=rows, prefixes=begun if prefixes else None, scored=scored)
+        ):
             placeholders = sources[place].placeholders
             yield [place], [[Hypothesis.of(one, self.codec, placeholders, scored=scored) for one in found]]
+
+    def score(self, core: Core, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[float]:
+        """log p(target | source) in nats of these token ids, each ending in eos."""
+        config = DecodingConfig(beam=1)
+        pairs = zip(sources, targets, strict=True)
+        tickets = [core.submit(source, config, limit=len(target), prefix=target) for source, target in pairs]
+        return [ticket.result()[0].score for ticket in tickets]
 
 
 def _parts(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from endash.decoding.config import DecodingConfig
+from endash.decoding.config import DecodingConfig, check_prefix
 from endash.decoding.hypothesis import Found
 from endash.decoding.mask_predict import mask_predict
-from endash.decoding.processors import BanTokens, NoRepeat, Processor, SlotConstraint
+from endash.decoding.processors import BanTokens, NoRepeat, Prefix, Processor, SlotConstraint
 from endash.decoding.search import search
+from endash.errors import ModelError
 from endash.memory import Memory
 from endash.network import Network, Written
 from endash.parts.contracts import OpenLink
@@ -82,10 +83,11 @@ def find(
     sources: Sequence[Sequence[int]],
     text: Codec,
     rows: Sequence[int] | None = None,
+    prefixes: Sequence[Sequence[int]] | None = None,
     end: int | None = None,
 ) -> list[list[Found]]:
     """What search finds for each row of a memory; `sources` are the rows' own tokens, `rows` as for `search`, `end` is
-    where the decoder's positions end, if they do.
+    where the decoder's positions end, if they do. Each target begins with the tokens of its prefix.
 
     No special token is written that the vocabulary rules out, and the slots of each source are, as often as they stand in it.
     """
@@ -93,6 +95,8 @@ def find(
     limits_B = torch.tensor(lengths, dtype=torch.long, device=memory.states.device)
     slots = _slots(sources, text, memory.states.device)
     if config.search == "mask-predict":
+        if prefixes is not None:
+            raise ModelError("search = 'mask-predict' writes all at once, and begins with no prefix: leave it out")
         return mask_predict(
             NetworkFiller(network, memory),
             config,
@@ -109,6 +113,12 @@ def find(
         processors.append(NoRepeat.of(stepper.rows, length=config.no_repeat, spared=spared, device=stepper.device))
     if slots is not None:
         processors.append(slots)
+    if prefixes is not None:
+        for row, (prefix, limit) in enumerate(zip(prefixes, lengths, strict=True)):
+            check_prefix(row, prefix, limit)
+        padded = [torch.tensor([*prefix], dtype=torch.long) for prefix in prefixes]
+        tokens_BT = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True, padding_value=-1)
+        processors = [Prefix(tuple(processors), tokens_BT.to(stepper.device))]
     return search(stepper, config, bos=BOS, eos=EOS, max_lengths_B=limits_B, processors=processors, rows=rows)
 
 

@@ -127,7 +127,7 @@ def test_translate_in_and_out_go_together(cli: Cli, model: Path) -> None:
         "endash: error: --in and --out go together: the file to translate and the one to write\n",
     )
     done = cli("translate", model, "--in", "a.tsv", "--out", "b.tsv", "--alignment")
-    assert (done.code, done.err[:45]) == (2, "endash: error: --alignment and --n-best are f")
+    assert (done.code, done.err[:45]) == (2, "endash: error: --alignment, --n-best and --pr")
 
 
 def test_a_failed_file_leaves_the_old_one_whole(cli: Cli, model: Path, tmp_path: Path) -> None:

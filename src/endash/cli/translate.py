@@ -4,6 +4,7 @@ Reads UTF-8 from standard input and writes one line for each. With --in and --ou
 target column, JSONL a field, TMX and XLIFF a target, PO its msgstr; each may be gzipped.
 
 --alignment puts a tab and the Pharaoh pairs (source-target, words counted from 0) behind each line.
+--prefixes takes what the target is to begin with from behind a tab in each line: it is kept, and the rest is written.
 --n-best N writes N lines for each: its number, the score (log-probability) and the text, with tabs between.
 
 example:
@@ -23,7 +24,7 @@ from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import note, positive
 from endash.cli.progress import progress
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
-from endash.errors import EndashError
+from endash.errors import EndashError, TextError
 
 if TYPE_CHECKING:
     from endash.decoding.hypothesis import Hypothesis
@@ -38,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--alignment", action="store_true", help="write the alignment behind each line")
     output.add_argument("--n-best", type=positive, metavar="N", help="write N hypotheses for each line")
+    parser.add_argument("--prefixes", action="store_true", help="read the beginning of each target behind a tab")
     parser.add_argument("--in", dest="source", metavar="FILE", help="translate this file")
     parser.add_argument("--out", dest="target", metavar="FILE", help="and write this one")
     add_decoding(parser)
@@ -49,8 +51,10 @@ def run(args: Namespace) -> None:
         raise EndashError("--in and --out go together: the file to translate and the one to write")
     changes = decoding_changes(args)
     args.n_best = changes.get("n_best")
-    if args.source and (args.alignment or args.n_best):
-        raise EndashError("--alignment and --n-best are for lines on standard input: a file keeps its own structure")
+    if args.source and (args.alignment or args.n_best or args.prefixes):
+        raise EndashError(
+            "--alignment, --n-best and --prefixes are for lines on standard input: a file keeps its own structure"
+        )
     if args.alignment and args.n_best:
         raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
@@ -100,10 +104,25 @@ def _translate_lines(args: Namespace, translate: Translate) -> None:
     done = 0
     with progress("translating", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
+            texts, prefixes = _begun(chunk, first=done + 1) if args.prefixes else (chunk, None)
             with naming_lines(done + 1):
-                found = translate(chunk, scored=bool(args.n_best), progress=advance)
+                found = translate(texts, prefixes=prefixes, scored=bool(args.n_best), progress=advance)
             write_lines(_lines(found, args, first=done + 1))
             done += len(chunk)
+
+
+def _begun(lines: list[str], *, first: int) -> tuple[list[str], list[str]]:
+    """The sources of lines, and what stands behind the tab in each."""
+    texts, prefixes = list[str](), list[str]()
+    for number, line in enumerate(lines, start=first):
+        if line.count("\t") > 1:
+            raise TextError(
+                f"standard input, line {number}: --prefixes takes a source, a tab and the beginning of its target"
+            )
+        text, _, prefix = line.partition("\t")
+        texts.append(text)
+        prefixes.append(prefix)
+    return texts, prefixes
 
 
 def _lines(found: list[list[Hypothesis]], args: Namespace, *, first: int) -> Iterator[str]:

@@ -92,7 +92,7 @@ class _Beams(Generic[S]):
             ended_RK = scores_RK.masked_fill(~ended_RC[:, :beam], NEVER)
             divisor = length**self.config.length_penalty
             self.pool.add(self.rows_R, ended_RK, parents_RK, length=length - 1, divisor=divisor)
-            self.ended_R = self.ended_R + ended_RC[:, :beam].sum(1)
+            self.ended_R = self.ended_R + (ended_RK > NEVER).sum(1)  # what is banned has not ended
             going_RK = ended_RC.sort(dim=1, stable=True).indices[:, :beam]  # each beam ends once: K of 2K go on
             scores_RK = found.scores.gather(1, going_RK)
             parents_RK, tokens_RK = found.beams.gather(1, going_RK), found.tokens.gather(1, going_RK)

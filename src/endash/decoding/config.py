@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
@@ -104,6 +105,15 @@ class DecodingConfig(Config):
     def max_length(self, source_length: int) -> int:
         """The most tokens, end of sentence included, written for a source of `source_length` tokens."""
         return math.ceil(self.max_ratio * source_length) + self.max_extra
+
+
+def check_prefix(row: int, prefix: Sequence[int], room: int) -> None:
+    """Raise ModelError where a prefix and the end of sentence are more tokens than there is room for."""
+    if len(prefix) >= room:
+        raise ModelError(
+            f"row {row} has a prefix of {len(prefix)} tokens but a maximum length of {room} tokens, end of sentence included: "
+            "raise decoding.max_extra or decoding.max_ratio, or shorten the prefix"
+        )
 
 
 def check_room(row: int, todo: int, room: int) -> None:

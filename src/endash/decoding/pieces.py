@@ -66,6 +66,28 @@ def split(texts: Sequence[str], cut: Cut) -> list[Piece]:
     return found
 
 
+def prefixes_of(some: Sequence[Piece], prefixes: Sequence[str] | None) -> list[str] | None:
+    """The prefix of each piece; None where no text has one. Raises TextError for a prefix of a text that is worked on in pieces."""
+    if prefixes is None or not any(map(str.strip, prefixes)):
+        return None
+    count = Counter(piece.row for piece in some)
+    for row, prefix in enumerate(prefixes):
+        if prefix.strip() and count[row] > 1:
+            raise LongTextError(
+                row,
+                "the text is longer than the model takes at once, so its target cannot be begun: give it a sentence each",
+            )
+    return [prefixes[piece.row] for piece in some]
+
+
+def check_prefixes(texts: Sequence[str], prefixes: Sequence[str] | None) -> None:
+    """Raise TextError unless there are as many prefixes as texts, or none."""
+    if prefixes is not None and len(prefixes) != len(texts):
+        raise TextError(
+            f"{len(texts)} texts and {len(prefixes)} prefixes: give one for each, an empty one where there is none"
+        )
+
+
 def check_list(texts: Sequence[str]) -> None:
     """Raise TextError for one text in place of many."""
     if isinstance(texts, str):

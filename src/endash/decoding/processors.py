@@ -91,6 +91,33 @@ class MinLength(Stateless):
 
 
 @dataclass(frozen=True, slots=True)
+class Prefix:
+    """Begins each target with the tokens of its row, whatever other processors say, and leaves the rest to these."""
+
+    others: tuple[Processor, ...]
+    tokens: Tensor  # (B, T), -1 behind the prefix of a row
+
+    def __call__(self, scores_BKV: Tensor, progress: Progress, /) -> Tensor:
+        """The scores with all but the next token of a prefix at -inf."""
+        if progress.written >= self.tokens.shape[1]:
+            return lower(scores_BKV, self.others, progress)
+        next_B = self.tokens[:, progress.written]
+        begun_B = next_B >= 0
+        next_BK1 = next_B.clamp(min=0)[:, None, None].expand(-1, scores_BKV.shape[1], 1)
+        own_BK1 = scores_BKV.gather(-1, next_BK1)
+        scores_BKV = lower(scores_BKV, self.others, progress).masked_fill(begun_B[:, None, None], NEVER)
+        return torch.where(begun_B[:, None, None], scores_BKV.scatter(-1, next_BK1, own_BK1), scores_BKV)
+
+    def select(self, rows: Tensor, /) -> Prefix:
+        """The rule for these rows alone."""
+        return Prefix(tuple(one.select(rows) for one in self.others), self.tokens[rows])
+
+    def advance(self, parents_BK: Tensor, tokens_BK: Tensor, /) -> Prefix:
+        """The rule after these tokens."""
+        return replace(self, others=tuple(one.advance(parents_BK, tokens_BK) for one in self.others))
+
+
+@dataclass(frozen=True, slots=True)
 class NoRepeat:
     """Writes no `length` tokens in a row a second time; the `spared` tokens may always be written."""
 
@@ -157,7 +184,7 @@ class SlotConstraint:
     def __call__(self, scores_BKV: Tensor, progress: Progress, /) -> Tensor:
         """The scores with what would break the rule at -inf."""
         slots = slice(self.first, self.first + self.left.shape[-1])
-        todo_BK = self.left.sum(-1)
+        todo_BK = self.left.clamp(min=0).sum(-1)  # a prefix may have more than there are
         if progress.written == 0:
             for row, (todo, room) in enumerate(zip(todo_BK[:, 0].tolist(), progress.room.tolist(), strict=True)):
                 check_room(row, todo, room)

@@ -129,6 +129,10 @@ class Codec:
         cuts = zip(map(self._cut, texts), slots, strict=True)
         return [[*tokens, EOS] for tokens in self.target.encode_parts([_with_slots(*one) for one in cuts])]
 
+    def encode_prefixes(self, texts: Sequence[str], placeholders: Sequence[Sequence[str]]) -> list[list[int]]:
+        """The tokens of what each target begins with, as of `encode_targets`, but without eos and white space at the end."""
+        return [tokens[:-1] for tokens in self.encode_targets([text.rstrip() for text in texts], placeholders)]
+
     def encode_pair(self, source: str, target: str, *, placeholders: Sequence[str]) -> list[int]:
         """A pair of the translation memory as a passage that an encoder reads: source, sep, target, eos.
 
