@@ -119,7 +119,7 @@ struct Engine::Worker {
     std::vector<std::unique_ptr<Search>> active;
     std::vector<Event> events;
     std::vector<Bans> bans;
-    std::vector<float> sums, shifts, totals, best_scores, row;
+    std::vector<float> sums, totals, best_scores, row;
     std::vector<int> best_tokens;
     size_t memory = 0;
 
@@ -206,7 +206,7 @@ struct Engine::Worker {
     void project(int count) {
         const size_t all = bans.size();
         best_scores.assign(all * count, -INFINITY), best_tokens.assign(all * count, -1);
-        sums.assign(all * LANES, 0.f), shifts.assign(all, 0.f), totals.assign(all, 0.f);
+        sums.assign(all * LANES, 0.f), totals.assign(all, 0.f);
         int first = 0;
         for (size_t i = 0; i < active.size();) {  // neighbours that are projected alike, together
             const bool listed = active[i]->sentence.gathered != nullptr, summed = sums_of(*active[i]);
@@ -218,10 +218,10 @@ struct Engine::Worker {
             auto sums_at = [&](int row) { return to ? to + (size_t)row * LANES : nullptr; };
             const Matrix& matrix = listed ? engine.shortlist_->matrix : model.projection;
             const int* tokens_of = listed ? engine.shortlist_->common.data() : nullptr;
-            k.project(matrix, step.hidden(first, together), best_of(first, tokens_of, count), sums_at(first), shifts.data() + first);
+            k.project(matrix, step.hidden(first, together), best_of(first, tokens_of, count), sums_at(first));
             for (; i < next; i++) {
                 Sentence& s = active[i]->sentence;
-                if (listed) k.project(s.own, step.hidden(first, s.beams), best_of(first, s.own_tokens.data(), count), sums_at(first), shifts.data() + first);
+                if (listed) k.project(s.own, step.hidden(first, s.beams), best_of(first, s.own_tokens.data(), count), sums_at(first));
                 for (int b = 0; b < s.beams; b++)  // without a best one it has to be known why: all are banned, or not finite
                     if (summed || best_scores[(size_t)(first + b) * count] == -INFINITY) totals[first + b] = total(first + b, matrix, s);
                 first += s.beams;

@@ -151,7 +151,6 @@ INLINE void insert(const Best& best, int row, float score, int token) {
 struct Choose {
     const Best& best;
     float* sums;          // (rows, LANES)
-    const float* shifts;  // of each row
 
     template <Precision P, int ROWS>
     static __attribute__((noinline)) void run(const Choose& c, const Matrix& m, const Rows& rows, int row, int column) {
@@ -161,9 +160,8 @@ struct Choose {
         unsigned hit = 0;
         UNROLL for (int r = 0; r < ROWS; r++) {
             if (c.sums) {
-                const F shift = all(c.shifts[row + r]);
                 float* sums = c.sums + (size_t)(row + r) * LANES;
-                store(sums, load(sums) + exp2(value[r][0] - shift) + exp2(value[r][1] - shift));
+                store(sums, load(sums) + exp2(value[r][0]) + exp2(value[r][1]));
             }
             const F least = all(c.best.scores[(size_t)(row + r) * c.best.count + last]);
             hit |= (unsigned)(above(max(value[r][0], value[r][1]), least) != 0) << r;
@@ -218,8 +216,8 @@ void product(const Matrix& m, const Rows& rows, float* out, int stride, bool rel
     over_panels(Store{out, stride, relu, residual}, m, rows);
 }
 
-void project(const Matrix& m, const Rows& rows, const Best& best, float* sums, const float* shifts) {
-    over_panels(Choose{best, sums, shifts}, m, rows);
+void project(const Matrix& m, const Rows& rows, const Best& best, float* sums) {
+    over_panels(Choose{best, sums}, m, rows);
 }
 
 // ---- rows

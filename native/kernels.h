@@ -93,9 +93,9 @@ struct Kernels {
 
     // out = rows * matrix + bias, then relu, then + residual
     void (*product)(const Matrix&, const Rows&, float* out, int stride, bool relu, const float* residual);
-    // scores in units of log 2 of every column, entered among the best of each row; and 2 ** (score - shifts[row]) added to
+    // scores in units of log 2 of every column, entered among the best of each row; and 2 ** score added to
     // sums (rows, LANES), whose lanes make up one sum, unless there are none
-    void (*project)(const Matrix&, const Rows&, const Best&, float* sums, const float* shifts);
+    void (*project)(const Matrix&, const Rows&, const Best&, float* sums);
     void (*quantise)(const Rows&, int width);
     void (*normalise)(const Norm&, const float* in, int stride, const Rows& out, bool quantise);
     void (*activate)(Activation, float* rows, int count, int stride, int width);  // a gated one halves the width

@@ -53,12 +53,10 @@ void Search::ban(std::vector<Bans>& bans) const {
     }
 }
 
-void Search::write(const Beam& from, int token, float score, std::vector<Beam>& to) const {
-    to.push_back(from);
-    to.back().tokens.push_back(token);
-    to.back().score = score;
+void Search::write(Beam& beam, int token, float score) const {
+    beam.tokens.push_back(token), beam.score = score;
     const int slot = token - model_.settings.first_slot;
-    if (slot >= 0 && slot < (int)from.left.size()) to.back().left[slot]--;
+    if (slot >= 0 && slot < (int)beam.left.size()) beam.left[slot]--;
 }
 
 // Enters a hypothesis among the n_best with the best normalised scores.
@@ -82,9 +80,7 @@ bool Search::greedy(const Best& best, int row, float total, std::vector<int>& pa
         return true;
     }
     Beam& beam = beams_[0];
-    beam.tokens.push_back(token), beam.score = score;
-    const int slot = token - model_.settings.first_slot;
-    if (slot >= 0 && slot < (int)beam.left.size()) beam.left[slot]--;
+    write(beam, token, score);
     if ((int)beam.tokens.size() >= request->limit) {
         end(beam, score, false);
         return true;
@@ -113,7 +109,8 @@ bool Search::go_on(const Best& best, int first_row, const float* totals, std::ve
         if (c.token == model_.settings.eos) {
             if ((int)i < o.beam) end(beams_[c.beam], c.score, true), ended_++;
         } else if ((int)next.size() < o.beam && (next.empty() || c.score >= next[0].score - o.prune)) {
-            write(beams_[c.beam], c.token, c.score, next);
+            next.push_back(beams_[c.beam]);
+            write(next.back(), c.token, c.score);
             parents.push_back(c.beam);
         }
     }
@@ -177,11 +174,7 @@ bool Search::draw(const std::vector<float>& scores, int stride, const std::vecto
         const int token = order[at].second;
         beam.score += (float)((x[token] - most - std::log2(total)) * LN2);
         beam.going = token != model_.settings.eos;
-        if (beam.going) {
-            std::vector<Beam> one;
-            write(beam, token, beam.score, one);
-            beam = one[0];
-        }
+        if (beam.going) write(beam, token, beam.score);
         next.push_back(beam);
     }
     parents.resize(samples);

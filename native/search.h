@@ -64,7 +64,7 @@ private:
         bool going = true;
     };
     bool greedy(const Best& best, int row, float total, std::vector<int>& parents);
-    void write(const Beam& from, int token, float score, std::vector<Beam>& to) const;
+    void write(Beam& beam, int token, float score) const;
     void end(const Beam& beam, float score, bool finished);
     void collect();
     bool done();

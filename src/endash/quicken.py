@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from endash import shortlist
 from endash.decoding.config import DecodingConfig
 from endash.errors import ModelError
 from endash.evaluation.metrics import bleu, chrf
 from endash.model import Model
-from endash.shortlist import Pairs, Shortlist
-from endash.text.tokenizer import FIRST_SLOT
+from endash.shortlist import Pairs
 
 PRUNE = 3.0  # nats: beams further behind the best win too seldom to be seen in BLEU
 STEPS: tuple[dict[str, Any], ...] = ({"precision": "int8"}, {"shortlist": True}, {"prune": PRUNE})
@@ -64,15 +64,9 @@ def quicken(
 
 def learn(model: Model, pairs: Sequence[tuple[str, str]]) -> None:
     """Give a model that came without a shortlist the one that these pairs teach."""
-    codec = model.codec
-    if model.recipe.head.pointer or model.recipe.retrieval is not None:
+    if not model.recipe.takes_shortlist:
         raise ModelError("a model that copies, or reads a translation memory, has no shortlist: leave --learn out")
-    model.shortlist = Shortlist.learn(
-        _ids(model, pairs),
-        (codec.size_source, codec.size_target),
-        special=FIRST_SLOT + codec.target.slots,
-        shared=codec.source is codec.target,
-    )
+    model.shortlist = shortlist.learn(model.codec, _ids(model, pairs))
 
 
 def _ids(model: Model, pairs: Sequence[tuple[str, str]]) -> Pairs:

@@ -67,6 +67,11 @@ class Recipe(Config):
     trained: TrainedConfig = Field(default_factory=TrainedConfig)
     distillation: DistillationConfig | None = None
 
+    @property
+    def takes_shortlist(self) -> bool:
+        """True if what the model writes hangs on its source's tokens alone: it copies nothing and reads no passages."""
+        return not self.head.pointer and self.retrieval is None
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         embedded = self.encoder.reads == "vectors"

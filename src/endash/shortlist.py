@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endash.errors import ModelError
+from endash.text.codec import Codec
+from endash.text.tokenizer import FIRST_SLOT
 
 Pairs = Iterable[tuple[Sequence[int], Sequence[int]]]
 Ids = NDArray[np.int32]
@@ -112,6 +114,16 @@ class Shortlist:
                 f"{path} is no shortlist for vocabularies of {sizes[0]} and {sizes[1]} tokens: copy the whole model again"
             )
         return cls(found["common"], found["offsets"], found["tokens"])
+
+
+def learn(codec: Codec, pairs: Pairs) -> Shortlist:
+    """The shortlist that `pairs` of source and target ids teach a model with these vocabularies."""
+    return Shortlist.learn(
+        pairs,
+        (codec.size_source, codec.size_target),
+        special=FIRST_SLOT + codec.target.slots,
+        shared=codec.source is codec.target,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -160,8 +162,13 @@ def test_choosing_is_given_up_when_stopped(tmp_path: Path) -> None:
 
 
 def test_outside_the_main_thread_no_signal_is_taken() -> None:
-    import threading
+    before, within = signal.getsignal(signal.SIGTERM), []
 
-    threads = threading.Thread(target=lambda: Stop().__enter__().__exit__(None, None, None))
-    threads.start()
-    threads.join()
+    def stop() -> None:
+        with Stop():
+            within.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    thread.join()
+    assert within == [before]

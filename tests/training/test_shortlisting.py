@@ -11,8 +11,9 @@ import pytest
 from test_training_run import recipe
 from tiny import VOCABULARY, examples
 
+from endash import shortlist
 from endash.training import shortlisting
-from endash.training.shortlisting import applies, coverage, learn_shortlist
+from endash.training.shortlisting import coverage, learn_shortlist
 
 
 def prepared(folder: Path, *, joint: bool) -> Any:
@@ -27,7 +28,7 @@ def prepared(folder: Path, *, joint: bool) -> Any:
 @pytest.mark.parametrize("joint", [True, False])
 def test_a_joint_vocabulary_is_known_as_one(joint: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(shortlisting.Shortlist, "learn", lambda *_, **settings: asked.update(settings))
+    monkeypatch.setattr(shortlist.Shortlist, "learn", lambda *_, **settings: asked.update(settings))
     learn_shortlist(prepared(tmp_path, joint=joint))
     assert asked == {"special": 7, "shared": joint}
 
@@ -55,6 +56,6 @@ def test_coverage_is_of_the_valid_part(tmp_path: Path) -> None:
 
 
 def test_what_copies_or_reads_passages_has_none(tmp_path: Path) -> None:
-    assert applies(recipe(tmp_path))
-    assert not applies(recipe(tmp_path, "head.pointer=true"))
-    assert not applies(recipe(tmp_path, "retrieval={}"))
+    assert recipe(tmp_path).takes_shortlist
+    assert not recipe(tmp_path, "head.pointer=true").takes_shortlist
+    assert not recipe(tmp_path, "retrieval={}").takes_shortlist

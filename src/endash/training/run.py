@@ -28,7 +28,7 @@ from endash.training.machine import Machine, keep_freed_memory, machine_for
 from endash.training.preparation import Prepared, prepare
 from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
-from endash.training.shortlisting import applies, coverage, learn_shortlist
+from endash.training.shortlisting import coverage, learn_shortlist
 from endash.training.validation import Validator
 
 
@@ -126,7 +126,7 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
     with Stop() as stop, Journal(folder, step=training.position.step, warn=shown.warn) as journal:
         ended_by = training.run(stop, journal)
         run = _finish(training, lambda: validator(stop), ended_by, journal)
-        notes = _notes(run) + (_shortlist(model, prepared) if applies(recipe) else [])
+        notes = _notes(run) + (_shortlist(model, prepared) if recipe.takes_shortlist else [])
         model.save(run.model, notes=notes)
     shown.say(f"ended by {ended_by}: {', '.join(notes)}")
     return run

@@ -6,29 +6,16 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from endash.recipe import Recipe
-from endash.shortlist import Coverage, Shortlist
-from endash.text.tokenizer import FIRST_SLOT
+from endash.shortlist import Coverage, Shortlist, learn
 from endash.training.examples import Examples
 from endash.training.preparation import Prepared
 
 _LINKS = 2**24  # source · target tokens to learn from, for seconds and a gigabyte; of more examples, a fixed sample
 
 
-def applies(recipe: Recipe) -> bool:
-    """True if what this model writes hangs on its source's tokens alone: it copies nothing and reads no passages."""
-    return not recipe.head.pointer and recipe.retrieval is None
-
-
 def learn_shortlist(prepared: Prepared) -> Shortlist:
     """The shortlist of the train part, or of a part of it that is drawn where it is large."""
-    codec = prepared.codec
-    return Shortlist.learn(
-        _pairs(prepared.train, _drawn(prepared.train)),
-        (codec.size_source, codec.size_target),
-        special=FIRST_SLOT + codec.target.slots,
-        shared=codec.source is codec.target,
-    )
+    return learn(prepared.codec, _pairs(prepared.train, _drawn(prepared.train)))
 
 
 def coverage(shortlist: Shortlist, valid: Examples) -> Coverage:
