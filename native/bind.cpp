@@ -127,6 +127,7 @@ void check(const Settings& s, const Request& r) {
         if (token < 0 || token >= s.target_size) refuse("prefix token " + std::to_string(token) + " is not in the vocabulary");
     if (r.limit < (int)r.prefix.size()) refuse("a prefix is no longer than the limit");
     if (!r.slots.empty() && (int)r.slots.size() != s.slots) refuse("slots: the model has " + std::to_string(s.slots));
+    if (o.watched && (o.sample || o.beam > 1 || !s.link_heads)) refuse("what is read is kept of greedy search, through a link that reads");
     if (o.sample && r.noise.size() != (size_t)o.n_best * r.limit) refuse("noise is (n_best, limit)");
 }
 
@@ -157,7 +158,7 @@ nb::list wait(Engine& engine, double seconds) {
     nb::list told;
     for (const Event& e : events) {
         nb::list found;
-        for (const Hypothesis& h : e.found) found.append(nb::make_tuple(h.tokens, h.score, h.normalised, h.finished));
+        for (const Hypothesis& h : e.found) found.append(nb::make_tuple(h.tokens, h.score, h.normalised, h.finished, h.read));
         told.append(nb::make_tuple(e.id, e.tokens, e.done, e.cancelled, found, e.error));
     }
     return told;
@@ -189,6 +190,7 @@ NB_MODULE(_native, m) {
         .def_rw("sample", &Options::sample)
         .def_rw("stream", &Options::stream)
         .def_rw("scored", &Options::scored)
+        .def_rw("watched", &Options::watched)
         .def_rw("shortlist", &Options::shortlist)
         .def_rw("temperature", &Options::temperature)
         .def_rw("top_p", &Options::top_p)

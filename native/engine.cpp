@@ -132,6 +132,7 @@ struct Engine::Worker {
 
     void finish(Search& search, const std::string& error = "") {
         Event e;
+        search.tell_read();
         e.id = search.request->id, e.done = true, e.cancelled = search.request->cancelled;
         e.found = std::move(search.found), e.error = error;
         if (e.error.empty() && e.found.empty() && !e.cancelled) e.error = "every token is banned, so there is nothing to write";

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <list>
+#include <numeric>
 #include <random>
 #include <set>
 #include <thread>
@@ -163,6 +164,8 @@ std::shared_ptr<Request> random_request(const Settings& s, bool shortlist) {
         o.sample = true, o.beam = 1, o.n_best = 1 + below(5), o.temperature = any({0.01, 1., 50.}), o.top_k = any({0, 1, 9, 1000}), o.top_p = any({1., 0.9, 1e-9});
         for (int n = 0; n < o.n_best * r->limit; n++) r->noise.push_back(std::uniform_real_distribution<>(0, 1)(chance));
     }
+    o.watched = !o.sample && o.beam == 1 && s.link_heads && maybe();
+    for (int n = maybe(4) ? below(r->limit + 1) : 0; n > 0; n--) r->prefix.push_back(below(s.target_size));
     return r;
 }
 
@@ -172,9 +175,21 @@ void check(const Event& e, const Settings& s, const Request& r, std::vector<int>
     if (e.found.empty() || (int)e.found.size() > r.options.n_best) fail("no hypothesis, or too many");
     for (const Hypothesis& h : e.found) {
         if ((int)h.tokens.size() > r.limit) fail("a hypothesis is too long");
-        for (int t : h.tokens)
-            if (t < 0 || t >= s.target_size || t == s.eos || std::count(s.never.begin(), s.never.end(), t)) fail("token " + std::to_string(t) + " was written");
-        for (size_t i = 0; h.finished && i < r.slots.size(); i++)
+        const size_t begun = std::min(r.prefix.size(), h.tokens.size());
+        if (!std::equal(h.tokens.begin(), h.tokens.begin() + begun, r.prefix.begin())) fail("a target does not begin with its prefix");
+        for (size_t i = 0; i < h.tokens.size(); i++) {
+            const int t = h.tokens[i];
+            if (t < 0 || t >= s.target_size || t == s.eos || (i >= begun && std::count(s.never.begin(), s.never.end(), t))) fail("token " + std::to_string(t) + " was written");
+        }
+        if (r.options.watched) {
+            const size_t rows = h.tokens.size() + h.finished, length = r.memory.empty() ? r.source.size() : r.memory_length;
+            if (h.read.size() != rows * length) fail("what was read is of another shape");
+            for (size_t at = 0; at < h.read.size(); at += length) {
+                const float whole = std::accumulate(h.read.begin() + at, h.read.begin() + at + length, 0.f);
+                if (std::fabs(whole - 1) > 1e-2f) fail("shares that do not make a whole: " + std::to_string(whole));
+            }
+        }
+        for (size_t i = 0; r.prefix.empty() && h.finished && i < r.slots.size(); i++)
             if (std::count(h.tokens.begin(), h.tokens.end(), s.first_slot + (int)i) != r.slots[i]) fail("a slot is missing");
     }
     const auto& best = e.found[0].tokens;

@@ -331,7 +331,7 @@ INLINE float soften(float* scores, int length, int room) {
 }
 
 template <class Cell, int QUERIES>
-INLINE void attend_tile(const SharedKeys<Cell>& m, const Heads& heads, int h, const float* query, int stride, float* out, int out_stride, float* scores) {
+INLINE void attend_tile(const SharedKeys<Cell>& m, const Heads& heads, int h, const float* query, int stride, float* out, int out_stride, float* scores, float* seen) {
     const int K = heads.head, shared = h / (heads.heads / heads.kv_heads);
     query += h * K, out += h * K;
     const Cell* keys = m.keys + (size_t)shared * K * m.room;
@@ -351,6 +351,11 @@ INLINE void attend_tile(const SharedKeys<Cell>& m, const Heads& heads, int h, co
     }
     float by[QUERIES];
     for (int q = 0; q < QUERIES; q++) by[q] = soften(scores + (size_t)q * m.room, m.length, m.room);
+    for (int q = 0; seen && q < QUERIES; q++)
+        for (int n = 0; n < m.room; n += LANES) {
+            const size_t at = (size_t)q * m.room + n;
+            store(seen + at, fma(load(scores + at), all(by[q]), load(seen + at)));
+        }
     const int step = heads.kv_width();
     constexpr int WIDE = 4;  // vectors of a head that are summed together
     int k = 0;
@@ -382,20 +387,20 @@ INLINE void attend_tile(const SharedKeys<Cell>& m, const Heads& heads, int h, co
 }
 
 template <class Cell>
-void attend(const SharedKeys<Cell>& m, const Heads& heads, const float* queries, int stride, int count, float* out, int out_stride, float* scores) {
+void attend(const SharedKeys<Cell>& m, const Heads& heads, const float* queries, int stride, int count, float* out, int out_stride, float* scores, float* seen) {
     if (m.length == 0) {
         for (int q = 0; q < count; q++) fill(out + (size_t)q * out_stride, heads.width(), 0.f);
         return;
     }
     for (int h = 0; h < heads.heads; h++) {
         const float* query = queries;
-        float* to = out;
+        float *to = out, *shares = seen;
         int left = count;
-        for (; left >= 4; left -= 4, query += 4 * (size_t)stride, to += 4 * (size_t)out_stride)
-            attend_tile<Cell, 4>(m, heads, h, query, stride, to, out_stride, scores);
-        if (left == 3) attend_tile<Cell, 3>(m, heads, h, query, stride, to, out_stride, scores);
-        if (left == 2) attend_tile<Cell, 2>(m, heads, h, query, stride, to, out_stride, scores);
-        if (left == 1) attend_tile<Cell, 1>(m, heads, h, query, stride, to, out_stride, scores);
+        for (; left >= 4; left -= 4, query += 4 * (size_t)stride, to += 4 * (size_t)out_stride, shares += shares ? 4 * (size_t)m.room : 0)
+            attend_tile<Cell, 4>(m, heads, h, query, stride, to, out_stride, scores, shares);
+        if (left == 3) attend_tile<Cell, 3>(m, heads, h, query, stride, to, out_stride, scores, shares);
+        if (left == 2) attend_tile<Cell, 2>(m, heads, h, query, stride, to, out_stride, scores, shares);
+        if (left == 1) attend_tile<Cell, 1>(m, heads, h, query, stride, to, out_stride, scores, shares);
     }
 }
 

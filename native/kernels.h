@@ -104,9 +104,9 @@ struct Kernels {
     // out = vector * scale + position; no position where it is null
     void (*embed_half)(const Half* vector, float scale, const float* position, float* out, int width);
     void (*embed_float)(const float* vector, float scale, const float* position, float* out, int width);
-    // queries come scaled by log2(e) / √K
-    void (*attend_half)(const SharedKeys<Half>&, const Heads&, const float* queries, int stride, int count, float* out, int out_stride, float* scores);
-    void (*attend_float)(const SharedKeys<float>&, const Heads&, const float* queries, int stride, int count, float* out, int out_stride, float* scores);
+    // queries come scaled by log2(e) / √K; the shares of each head are added to `seen` (count, room), unless there is none
+    void (*attend_half)(const SharedKeys<Half>&, const Heads&, const float* queries, int stride, int count, float* out, int out_stride, float* scores, float* seen);
+    void (*attend_float)(const SharedKeys<float>&, const Heads&, const float* queries, int stride, int count, float* out, int out_stride, float* scores, float* seen);
     // one query over cells of its own: each (2, kv_heads, head), keys before values
     void (*recall_half)(const Half* const* cells, int count, const Heads&, const float* query, float* out, float* scores);
     void (*recall_float)(const float* const* cells, int count, const Heads&, const float* query, float* out, float* scores);

@@ -21,6 +21,7 @@ Search::Search(const Model& model, std::shared_ptr<Request> asked) : request(std
     sentence.tokens = request->source;
     sentence.memory = request->memory;
     sentence.length = request->memory_length;
+    sentence.watched = request->options.watched;
     sentence.width = request->options.sample ? request->options.n_best : request->options.beam;
     beams_.resize(1);
     beams_[0].left = request->slots;
@@ -68,7 +69,7 @@ void Search::end(const Beam& beam, float score, bool finished) {
         found.pop_back();
     }
     const auto at = std::find_if(found.begin(), found.end(), [&](const Hypothesis& h) { return h.normalised < normalised; });
-    found.insert(at, {beam.tokens, score, normalised, finished});
+    found.insert(at, {beam.tokens, score, normalised, finished, {}});
 }
 
 bool Search::greedy(const Best& best, int row, float total, std::vector<int>& parents) {
@@ -189,9 +190,17 @@ bool Search::draw(const std::vector<float>& scores, int stride, const std::vecto
     if (going) return false;
     for (const Beam& beam : beams_) {
         const float length = (float)(beam.tokens.size() + !beam.going);
-        found.push_back({beam.tokens, beam.score, beam.score / std::pow(length, o.length_penalty), !beam.going});
+        found.push_back({beam.tokens, beam.score, beam.score / std::pow(length, o.length_penalty), !beam.going, {}});
     }
     return true;
+}
+
+void Search::tell_read() {
+    if (found.empty() || sentence.seen.empty()) return;
+    const int room = sentence.reads[0].room, length = sentence.length;
+    const float reads = (float)model_.reads.size() * model_.settings.link_heads;
+    for (size_t at = 0; at < sentence.seen.size(); at += room)
+        for (int n = 0; n < length; n++) found[0].read.push_back(sentence.seen[at + n] / reads);
 }
 
 std::vector<int> Search::certain() {

@@ -15,6 +15,7 @@ struct Options {
     float length_penalty = 1;
     float prune = std::numeric_limits<float>::infinity();  // beams further than this, in nats, below the best are dropped
     bool sample = false, stream = false, shortlist = false;
+    bool watched = false;  // greedy search: also what each token read
     bool scored = true;  // false: greedy search need not know its score, and takes no sum over the vocabulary
     double temperature = 1, top_p = 1;
     int top_k = 0;
@@ -24,6 +25,7 @@ struct Hypothesis {
     std::vector<int> tokens;
     float score = 0, normalised = 0;
     bool finished = false;
+    std::vector<float> read;  // watched: (tokens and end, source positions), the mean share over the reads and their heads
 };
 
 struct Request {
@@ -53,6 +55,8 @@ public:
     // The next beams, given the best of each beam and the log2 of the sum over all tokens; true when the search has ended.
     bool go_on(const Best& best, int first_row, const float* totals, std::vector<int>& parents);
     bool draw(const std::vector<float>& scores, int stride, const std::vector<Bans>& bans, int first_ban, std::vector<int>& parents);
+    // What the one hypothesis of a search that was watched has read.
+    void tell_read();
     // Tokens that every live beam and every hypothesis that may still win begin with, beyond those told before.
     std::vector<int> certain();
 

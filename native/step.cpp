@@ -185,13 +185,13 @@ void Step::share(Shared& shared, const Heads& heads, const float* keys, const fl
     }
 }
 
-void Step::attend(Shared& shared, const Heads& heads, const float* queries, int stride, int count, const Rows& out, int first) {
+void Step::attend(Shared& shared, const Heads& heads, const float* queries, int stride, int count, const Rows& out, int first, float* seen) {
     float* to = out.values + (size_t)first * out.stride;
     float* scores = scratch((size_t)4 * std::max(shared.room, LANES));
     if (shared.keys.half())
-        k_.attend_half({shared.keys.halves(0), shared.values.halves(0), shared.length, shared.room}, heads, queries, stride, count, to, out.stride, scores);
+        k_.attend_half({shared.keys.halves(0), shared.values.halves(0), shared.length, shared.room}, heads, queries, stride, count, to, out.stride, scores, seen);
     else
-        k_.attend_float({shared.keys.floats(0), shared.values.floats(0), shared.length, shared.room}, heads, queries, stride, count, to, out.stride, scores);
+        k_.attend_float({shared.keys.floats(0), shared.values.floats(0), shared.length, shared.room}, heads, queries, stride, count, to, out.stride, scores, seen);
 }
 
 // ---- sources
@@ -407,7 +407,13 @@ void Step::advance(const std::vector<Sentence*>& sentences) {
                 k_.product(a.query, in, queries, a.query.outputs, false, nullptr);
                 int at = 0;
                 for (Sentence* s : sentences) {
-                    attend(s->reads[index], a.heads, queries + (size_t)at * a.query.outputs, a.query.outputs, s->beams, context, at);
+                    float* seen = nullptr;
+                    if (s->watched) {
+                        const size_t room = s->reads[index].room;
+                        s->seen.resize((s->position + 1) * room);
+                        seen = s->seen.data() + s->position * room;
+                    }
+                    attend(s->reads[index], a.heads, queries + (size_t)at * a.query.outputs, a.query.outputs, s->beams, context, at, seen);
                     at += s->beams;
                 }
                 leave(a.output, context, layer.around_link, stack);

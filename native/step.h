@@ -50,6 +50,8 @@ struct Sentence {
     int ancestor_room = 0;
     Cells prefix;                        // (layers, length, keys and values)
     std::vector<float> recurrent;        // (layers, width, D)
+    bool watched = false;                // of one beam: what its tokens read is kept
+    std::vector<float> seen;             // (time, length padded to LANES): shares of each source position, summed over reads and heads
     std::unique_ptr<Arena> gathered;     // its own columns of the projection
     Matrix own;
     std::vector<int> own_tokens;
@@ -88,7 +90,7 @@ private:
     void embed(const Embedding& from, const Stack& stack, int token, int position, float* to);
     const float* place(const Stack& stack, int position);
     void turn(const Attention& attention, float* heads, int count, int position);
-    void attend(Shared& shared, const Heads& heads, const float* queries, int stride, int count, const Rows& out, int first);
+    void attend(Shared& shared, const Heads& heads, const float* queries, int stride, int count, const Rows& out, int first, float* seen = nullptr);
     Rows context(const Attention& attention, int rows);
     void share(Shared& shared, const Heads& heads, const float* keys, const float* values, int stride, int count);
     void encode(const std::vector<Sentence*>& sentences, std::vector<std::vector<float>>& views);

@@ -19,6 +19,7 @@ class Options:
     sample: bool
     stream: bool
     scored: bool
+    watched: bool
     shortlist: bool
     temperature: float
     top_p: float

@@ -113,6 +113,7 @@ class Engine:
         texts: Sequence[str],
         *,
         prefixes: Sequence[str] | None = None,
+        alignment: bool = False,
         scored: bool = True,
         progress: Callable[[int], None] | None = None,
     ) -> list[list[Hypothesis]]:
@@ -121,7 +122,8 @@ class Engine:
 
         def decode(some: list[Piece]) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
             begun = prefixes_of(some, prefixes)
-            return self._served.decode(self._core, some, self.config, prefixes=begun, scored=scored)
+            how = {"alignment": alignment, "scored": scored}
+            return self._served.decode(self._core, some, self.config, prefixes=begun, **how)
 
         return translate(texts, self.codec.split_source, decode, progress=progress)
 

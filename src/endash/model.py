@@ -114,9 +114,9 @@ class Model:
 
         def decode(some: list[Piece]) -> Iterator[tuple[Sequence[int], list[list[Hypothesis]]]]:
             begun = prefixes_of(some, prefixes)
-            if self.path.reads_sources(config) and not alignment:
-                core = self.path.core(config)
-                yield from self.path.served.decode(core, some, config, prefixes=begun, scored=scored)
+            if self.path.reads_sources(config):
+                core, how = self.path.core(config), {"alignment": alignment, "scored": scored}
+                yield from self.path.served.decode(core, some, config, prefixes=begun, **how)
                 return
             for batch in batches(self._lengths([piece.text for piece in some]), config.batch_tokens):
                 memory = self._encode([some[i].text for i in batch])

@@ -186,6 +186,7 @@ class Core:
         noise: NDArray[np.float64] | None = None,
         stream: bool = False,
         scored: bool = True,
+        watched: bool = False,
         wait: bool = True,
     ) -> Ticket:
         """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, beside which the ids are
@@ -193,7 +194,8 @@ class Core:
 
         `limit` is the most tokens, end included; `slots` says how often each slot is to be written; the target
         begins with `prefix`; `noise` (n_best, limit) is
-        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. Where too many
+        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. `watched`, of
+        greedy search, gives `Found.read`. Where too many
         wait, this waits as well, or raises ModelError if `wait` is False.
         """
         ticket = Ticket(self, stream=stream)
@@ -208,7 +210,7 @@ class Core:
                     list(slots),
                     list(prefix),
                     drawn,
-                    _options(config, stream=stream, scored=scored),
+                    _options(config, stream=stream, scored=scored, watched=watched),
                 )
                 if ticket.id:
                     self._tickets[ticket.id] = ticket
@@ -248,7 +250,7 @@ class Core:
                 problem = ModelError(
                     f"{error}: are the parameters broken, or is the precision too low for this source?"
                 )
-            ticket._end([Found(tuple(one[0]), *one[1:]) for one in found], problem)
+            ticket._end([Found(tuple(one[0]), one[1], one[2], one[3], tuple(one[4])) for one in found], problem)
 
 
 def _end(engine: Any, pump: threading.Thread) -> None:
@@ -271,7 +273,7 @@ def _pump(engine: Any, core: weakref.ref[Core]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _options(config: DecodingConfig, *, stream: bool, scored: bool) -> Any:
+def _options(config: DecodingConfig, *, stream: bool, scored: bool, watched: bool) -> Any:
     from endash import _native
 
     sample = config.search == "sample"
@@ -281,7 +283,7 @@ def _options(config: DecodingConfig, *, stream: bool, scored: bool) -> Any:
     options.no_repeat = config.no_repeat or 0
     options.length_penalty = config.length_penalty
     options.prune = config.prune or math.inf
-    options.sample, options.stream, options.scored = sample, stream, scored
+    options.sample, options.stream, options.scored, options.watched = sample, stream, scored, watched
     options.shortlist = config.shortlist
     options.temperature, options.top_p, options.top_k = config.temperature, config.top_p or 1.0, config.top_k or 0
     return options

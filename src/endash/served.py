@@ -11,8 +11,11 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from endash import model_folder, native
 from endash.decoding.config import DecodingConfig, check_prefix, check_room
@@ -20,10 +23,11 @@ from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.noise import noise
 from endash.decoding.pieces import Piece
 from endash.errors import ModelError
+from endash.evaluation.alignment import Alignment, align_words
 from endash.native import Core, Floats, Ticket
 from endash.shortlist import Shortlist
 from endash.text.codec import Codec, EncodedSource
-from endash.text.tokenizer import FIRST_SLOT
+from endash.text.tokenizer import EOS, FIRST_SLOT
 
 FILE = "core.json"
 _TOGETHER = 64  # texts that are encoded together
@@ -171,9 +175,13 @@ class Served:
         config: DecodingConfig,
         *,
         prefixes: Sequence[str] | None = None,
+        alignment: bool = False,
         scored: bool = True,
     ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
-        """The place of each piece of text and its hypotheses, in order; `prefixes` are the texts that each target begins with."""
+        """The place of each piece of text and its hypotheses, in order; `prefixes` are the texts that each target begins with.
+
+        For an `alignment` of words each hypothesis is written once more. Raises ModelError where the link reads no positions.
+        """
         sources, begun = list[EncodedSource](), list[list[int]]()
 
         def tokens() -> Iterator[list[int]]:
@@ -186,11 +194,40 @@ class Served:
                 yield from (source.tokens for source in more)
 
         rows = [piece.row for piece in some]
-        for place, found in enumerate(
-            self.find_each(core, tokens(), config, rows=rows, prefixes=begun if prefixes else None, scored=scored)
-        ):
-            placeholders = sources[place].placeholders
-            yield [place], [[Hypothesis.of(one, self.codec, placeholders, scored=scored) for one in found]]
+        everything: Iterable[list[Found]] = self.find_each(
+            core, tokens(), config, rows=rows, prefixes=begun if prefixes else None, scored=scored
+        )
+        words: Iterable[Iterable[Alignment]] = repeat(repeat(()))
+        if alignment:
+            everything = list(everything)
+            words = self._align(core, sources, everything)
+        for place, (found, aligned) in enumerate(zip(everything, words, strict=False)):
+            source = sources[place].placeholders
+            both = zip(found, aligned, strict=False)
+            yield [place], [[Hypothesis.of(one, self.codec, source, pairs, scored=scored) for one, pairs in both]]
+
+    def _align(
+        self, core: Core, sources: Sequence[EncodedSource], found: Sequence[Sequence[Found]]
+    ) -> Iterator[list[Alignment]]:
+        """The words that belong together, of each source and each of its hypotheses."""
+        if not self.settings["link_heads"]:
+            raise ModelError(
+                "link.kind = 'prefix' reads no source positions, so there is no alignment: ask for the text alone"
+            )
+        greedy = DecodingConfig(beam=1)
+
+        def watched(source: EncodedSource, one: Found) -> Ticket:
+            target = [*one.tokens, EOS]
+            return core.submit(source.tokens, greedy, limit=len(target), prefix=target, watched=True)
+
+        tickets = [[watched(source, one) for one in some] for source, some in zip(sources, found, strict=True)]
+        for source, some, under_way in zip(sources, found, tickets, strict=True):
+            pieces = self.codec.source.pieces(source.tokens, source.placeholders)
+            aligned = list[Alignment]()
+            for one, ticket in zip(some, under_way, strict=True):
+                read_TS = np.reshape(ticket.result()[0].read, (-1, len(source.tokens)))[: len(one.tokens)]
+                aligned.append(align_words(read_TS, pieces, self.codec.target.pieces(one.tokens, source.placeholders)))
+            yield aligned
 
     def score(self, core: Core, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[float]:
         """log p(target | source) in nats of these token ids, each ending in eos."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,3 +162,29 @@ def test_parameters_that_change_take_no_answer_from_another_caller(model: Model)
         for round_of in [callers.submit(model, TEXTS * 5) for _ in range(20)]:
             change()
             assert len(round_of.result(60)) == 5 * len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ('link={kind="layerwise",heads=4,kv_heads=2}',),
+        ('link={kind="mixed",heads=1}', 'decoder={kind="ssru",width=16,layers=2,feed_forward=16}'),
+    ],
+    ids=str,
+)
+def test_words_are_aligned_alike(overrides: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(trained_codec(), *overrides)
+    how: dict[str, Any] = {"alignment": True, "beam": 3, "n_best": 2}
+    by_core = model.translate(SLOTTED, **how)
+    monkeypatch.setenv("ENDASH_NATIVE", "off")
+    by_torch = model.translate(SLOTTED, **how)
+    assert [[one.alignment for one in row] for row in by_core] == [[one.alignment for one in row] for row in by_torch]
+    assert any(one.alignment for row in by_core for one in row)
+
+
+@pytest.mark.parametrize("native", ["", "off"])
+def test_a_link_that_reads_no_positions_aligns_none(native: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENDASH_NATIVE", native)
+    with pytest.raises(ModelError, match=r"link.kind = 'prefix' reads no source positions"):
+        build(trained_codec(), 'link={kind="prefix"}').translate(TEXTS, alignment=True)

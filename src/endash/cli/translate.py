@@ -70,20 +70,19 @@ def _translator(
     args: Namespace, changes: dict[str, Any]
 ) -> tuple[Translate, Callable[[list[str]], None], Callable[[], str]]:
     """How to translate, how to check texts before, and what to say of it: by the core without PyTorch, where it can do this."""
-    if not args.alignment:
-        from endash.engine import Engine
-        from endash.served import NotServedError
+    from endash.engine import Engine
+    from endash.served import NotServedError
 
-        try:
-            engine = Engine(args.model, **changes)
-            return engine.translate, engine.check, engine.__str__
-        except NotServedError:
-            pass
+    try:
+        engine = Engine(args.model, **changes)
+        return engine.translate, engine.check, engine.__str__
+    except NotServedError:
+        pass
     from endash.model import load
 
     model = load(args.model)
     described = partial(model.describe_path, **changes)
-    return partial(model.translate, alignment=args.alignment, **changes), model.check, described
+    return partial(model.translate, **changes), model.check, described
 
 
 def _translate_file(args: Namespace, translate: Translate, check: Callable[[list[str]], None]) -> None:
@@ -106,7 +105,9 @@ def _translate_lines(args: Namespace, translate: Translate) -> None:
         for chunk in read_chunks():
             texts, prefixes = _begun(chunk, first=done + 1) if args.prefixes else (chunk, None)
             with naming_lines(done + 1):
-                found = translate(texts, prefixes=prefixes, scored=bool(args.n_best), progress=advance)
+                found = translate(
+                    texts, prefixes=prefixes, alignment=args.alignment, scored=bool(args.n_best), progress=advance
+                )
             write_lines(_lines(found, args, first=done + 1))
             done += len(chunk)
 

@@ -15,13 +15,15 @@ class Found:
 
     `tokens` has neither beginning nor end of sentence. `score` is the sum of the log-probabilities of the tokens and, when
     `finished`, of the end of sentence. `normalised` is ``score / length ** length_penalty``, by which a beam search ranks;
-    the length counts the end of sentence. A target cut at its maximum length is not `finished`.
+    the length counts the end of sentence. A target cut at its maximum length is not `finished`. `read`, where it was asked for,
+    is what each token and the end read of each source position, row after row: the mean over the link's layers and heads.
     """
 
     tokens: tuple[int, ...]
     score: float
     normalised: float
     finished: bool
+    read: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
