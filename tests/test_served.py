@@ -65,6 +65,11 @@ def test_other_models_are_not_served(folder: Path, tmp_path: Path, monkeypatch: 
     tiny_model.build(tiny_model.trained_codec(), "head.pointer=true").save(tmp_path / "pointer")
     with pytest.raises(NotServedError, match=FILE):
         Engine(tmp_path / "pointer")
+    brief = tiny_model.build(tiny_model.trained_codec())
+    brief.network.bfloat16()
+    brief.save(tmp_path / "brief")
+    with pytest.raises(NotServedError, match=FILE):
+        Engine(tmp_path / "brief")
     monkeypatch.setenv("ENDASH_NATIVE", "off")
     with pytest.raises(NotServedError, match="ENDASH_NATIVE=off"):
         Engine(folder)

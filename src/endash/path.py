@@ -63,10 +63,12 @@ class Path:
 
     @property
     def serves(self) -> bool:
-        """Whether the core, where it is built, decodes this combination from its sources on: PyTorch is not needed then."""
+        """Whether a saved model needs no PyTorch: the core, where it is built, decodes this combination from its sources on, and
+        numpy can read its parameters."""
         recipe = self.recipe
         why_not = lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
-        return why_not is None and lowering.reads_sources(recipe.encoder, passages=self._passages)
+        read = all(parameter.dtype in (torch.float32, torch.float16) for parameter in self._parameters)
+        return why_not is None and read and lowering.reads_sources(recipe.encoder, passages=self._passages)
 
     def reads_sources(self, config: DecodingConfig) -> bool:
         """Whether `find` takes sources, and no memory need be made of them."""

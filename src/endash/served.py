@@ -83,7 +83,7 @@ class Served:
 
         def parameters() -> dict[str, Floats]:
             found = model_folder.read_arrays(where)
-            return found | {name: found[original] for name, original in shared.items()}
+            return found | {name: found[original] for name, original in shared.items() if original in found}
 
         return cls(codec, decoding, shortlist, settings, end, parameters)
 
