@@ -26,7 +26,14 @@ PAD, BOS, EOS = 0, 2, 3
 BATCH = 32  # sentences that `generate` is given at a time
 WARM_UP = 8  # sentences translated before the clock starts
 PARITY = 16  # sentences whose scores are compared
-SIDES = ("transformers", "transformers, sorted", "endash")
+SIDES = {  # and what they need in the environment
+    "transformers": {},
+    "transformers, sorted": {},
+    "endash, PyTorch": {"ENDASH_NATIVE": "off"},
+    "endash, PyTorch, bfloat16": {"ENDASH_NATIVE": "off"},
+    "endash": {},
+}
+FIRST = "transformers"
 
 Ids = list[list[int]]
 
@@ -74,8 +81,9 @@ def parser() -> argparse.ArgumentParser:
 def measure(job: dict[str, Any], beam: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
     """Every side's seconds and outputs, once a round."""
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
-    for _, side in workers.in_turn(SIDES, rounds):
-        runs[side].append(workers.measure(__file__, {**job, "side": side, "beam": beam}))
+    for _, side in workers.in_turn(list(SIDES), rounds):
+        answer = workers.measure(__file__, {**job, "side": side, "beam": beam}, environment=SIDES[side])
+        runs[side].append(answer)
     return runs
 
 
@@ -83,7 +91,7 @@ def report(runs: dict[str, list[dict[str, Any]]], references: list[str]) -> list
     """A table: medians and ranges; ratios are taken within each round."""
     from endash.evaluation.metrics import bleu
 
-    base, rows = runs[SIDES[0]], []
+    base, rows = runs[FIRST], []
     for side, own in runs.items():
         outputs = own[0]["outputs"]
         same = sum(a == b for a, b in zip(outputs, base[0]["outputs"], strict=True)) / len(outputs)
@@ -98,13 +106,13 @@ def report(runs: dict[str, list[dict[str, Any]]], references: list[str]) -> list
                 Spread(tuple(memory)).show(2) if memory else "–",
             ]
         )
-    header = ("", "sentences/s", f"× {SIDES[0]}", "BLEU", f"same as {SIDES[0]}", "peak memory, GB")
+    header = ("", "sentences/s", f"× {FIRST}", "BLEU", f"same as {FIRST}", "peak memory, GB")
     return workers.table(header, rows)
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """A worker's part: the parity of both sides, or one side's seconds from text to text, and its text."""
-    if job["side"] == "endash":
+    if job["side"].startswith("endash"):
         return timed(endash(job), job["sources"])
 
     import sentencepiece
@@ -142,9 +150,10 @@ def imported(job: dict[str, Any]) -> Any:
 
 
 def endash(job: dict[str, Any]) -> Callable[[list[str]], list[str]]:
-    """What ``endash translate`` does: sentences sorted by length, batches by tokens."""
-    model, beam = imported(job), job["beam"]
-    return lambda texts: [found[0].text for found in model.translate(texts, beam=beam)]
+    """What ``endash translate`` does, by the native core or by PyTorch: there sentences sorted by length, batches by tokens."""
+    model = imported(job)
+    how = {"beam": job["beam"], "precision": "bfloat16" if "bfloat16" in job["side"] else "float32"}
+    return lambda texts: model(texts, **how)
 
 
 @torch.inference_mode()

@@ -64,8 +64,9 @@ class Head(nn.Module):
         return None
 
     def forward(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor:
-        """Unnormalised log-probabilities (B, Q, V)."""
-        return nn.functional.linear(hidden_BQD, self.weight, self.bias)
+        """Unnormalised log-probabilities (B, Q, V), in the precision of the parameters: bfloat16 would make many of them equal."""
+        with torch.autocast(hidden_BQD.device.type, enabled=False):
+            return nn.functional.linear(hidden_BQD.to(self.weight.dtype), self.weight, self.bias)
 
     def copied(self, hidden_BQD: Tensor, copyable: Copyable | None, traces_BQS: Tensor | None) -> Tensor | None:
         """(B, Q, S): the probability that what is written is a copy of each position; None where nothing is copied."""

@@ -119,7 +119,8 @@ class Model:
                 yield from self.path.served.decode(core, some, config, prefixes=begun, **how)
                 return
             for batch in batches(self._lengths([piece.text for piece in some]), config.batch_tokens):
-                memory = self._encode([some[i].text for i in batch])
+                with self.path.products(config):
+                    memory = self._encode([some[i].text for i in batch])
                 rows, own = [some[i].row for i in batch], begun and [begun[i] for i in batch]
                 yield batch, self._write(memory, config, rows=rows, prefixes=own, alignment=alignment)
 

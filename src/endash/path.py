@@ -57,9 +57,16 @@ class Path:
         """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
         if (reason := self.why_not(config)) is None:
             return self.core(config).describe(config)
-        idle = [f"{name} = {value!r}" for name in ("precision", "shortlist", "prune") if (value := _idle(config, name))]
+        names = ("shortlist", "prune") if config.precision == "bfloat16" else ("precision", "shortlist", "prune")
+        idle = [f"{name} = {value!r}" for name in names if (value := _idle(config, name))]
         without = f"; without {', '.join(idle)}" if idle else ""
-        return f"PyTorch, for the native core: {reason}{without}"
+        brief = "" if config.precision != "bfloat16" else " with products in bfloat16"
+        return f"PyTorch{brief}, for the native core: {reason}{without}"
+
+    def products(self, config: DecodingConfig) -> torch.autocast:
+        """A context in which PyTorch multiplies in bfloat16, where that is asked for."""
+        device = self.network.target_embedding.weight.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=config.precision == "bfloat16")
 
     @property
     def serves(self) -> bool:
@@ -101,16 +108,17 @@ class Path:
             core = self.core(config)
             return list(self.served.find_each(core, sources, config, rows=rows, prefixes=prefixes, states=states))
         end = learned_positions(self.recipe.decoder)
-        return find(
-            self.network,
-            memory,
-            config,
-            sources=sources,
-            text=self.codec,
-            rows=rows,
-            prefixes=prefixes,
-            end=end,
-        )
+        with self.products(config):
+            return find(
+                self.network,
+                memory,
+                config,
+                sources=sources,
+                text=self.codec,
+                rows=rows,
+                prefixes=prefixes,
+                end=end,
+            )
 
     def _states(self, memory: Memory) -> list[list[native.Floats]]:
         """Of each row the real positions of what the link reads: the states (S, D), or those of each layer."""
