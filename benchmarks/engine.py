@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--base", action="store_true", help="a random Transformer of base size in place of these")
     one.add_argument("--pairs", type=int, default=5, help="rounds, each with both sides")
     one.add_argument("--quick", help="TOML values of [decoding] for a third side, such as shortlist=true,prune=3")
+    one.add_argument(
+        "--own", help="a model of one's own for a further side, decoded as its recipe says, beside PEER at beam 4"
+    )
     one.add_argument("--json", help="also write what was measured here")
     return one
 
@@ -82,6 +85,11 @@ def jobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     found["one sentence, greedy"] = {"beam": 1, "alone": True}
     if options.quick:
         found[f"beam 4, endash with {options.quick}"] = {"beam": 4, "quick": options.quick}
+    if options.own:
+        found["another model of endash's own, its own decoding, beside the peer at beam 4"] = {
+            "beam": 4,
+            "own": options.own,
+        }
     return found
 
 
@@ -169,6 +177,8 @@ def endash(job: dict[str, Any]) -> Any:
     quick = job.get("quick", "").replace(",", "\n")
     how = {"precision": "int8", "beam": job["beam"], "max_ratio": 0, "max_extra": WRITTEN if job["random"] else 80}
     how |= {"shortlist": False, "prune": None} | tomllib.loads(quick)
+    if job.get("own"):
+        job["model"], how = job["own"], {}
     engine = Engine(job["model"], threads=1 if job.get("alone") else THREADS, **how)
     return lambda texts: [found[0].text for found in engine.translate(texts, scored=False)]
 

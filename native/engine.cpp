@@ -121,6 +121,7 @@ struct Engine::Worker {
     std::vector<Bans> bans;
     std::vector<float> sums, totals, best_scores, row;
     std::vector<int> best_tokens;
+    std::vector<char> listed;  // of the target's tokens, those that a shortlist has so far
     size_t memory = 0;
 
     // Beams under way: a sentence has all of its own from its second step on, but for those that were pruned.
@@ -187,13 +188,12 @@ struct Engine::Worker {
     void gather(Search& search) {
         const Shortlist& list = *engine.shortlist_;
         Sentence& s = search.sentence;
-        for (int token : s.tokens)
-            for (int i = list.offsets[token]; i < list.offsets[token + 1]; i++)
-                if (!list.is_common[list.tokens[i]]) s.own_tokens.push_back(list.tokens[i]);
-        for (int token : search.request->prefix)
-            if (!list.is_common[token]) s.own_tokens.push_back(token);
-        std::sort(s.own_tokens.begin(), s.own_tokens.end());
-        s.own_tokens.erase(std::unique(s.own_tokens.begin(), s.own_tokens.end()), s.own_tokens.end());
+        listed = list.is_common;
+        auto add = [&](int token) {
+            if (!std::exchange(listed[token], 1)) s.own_tokens.push_back(token);
+        };
+        for (int token : s.tokens) std::for_each(list.tokens.begin() + list.offsets[token], list.tokens.begin() + list.offsets[token + 1], add);
+        for (int token : search.request->prefix) add(token);
         s.gathered = std::make_unique<Arena>(size_t(64) << 10);
         s.own = model.gather(s.own_tokens.data(), (int)s.own_tokens.size(), *s.gathered);
         s.own_tokens.resize(s.own.outputs, model.projection.outputs);

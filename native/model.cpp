@@ -263,19 +263,20 @@ Matrix Model::gather(const int* tokens, int count, Arena& arena) const {
     auto* panels = arena.take<uint32_t>((size_t)words * m.outputs);
     const bool bytes = m.precision == Precision::int8;
     auto *bias = arena.take<float>(m.outputs), *scale = bytes ? arena.take<float>(m.outputs) : nullptr, *shift = bytes ? arena.take<float>(m.outputs) : nullptr;
-    for (int n = 0; n < m.outputs; n++) {
-        const bool real = n < count;
-        uint32_t* to = panels + (size_t)(n / PANEL) * words * PANEL + n % PANEL;
-        const int token = real ? tokens[n] : 0;
-        const auto* from = (const uint32_t*)m.panels + (size_t)(token / PANEL) * words * PANEL + token % PANEL;
-        if (real && bytes) {
-            const int8_t* column = columns_.data() + (size_t)token * m.inputs;
-            for (int k = 0; k < words; k++) std::memcpy(to + (size_t)k * PANEL, column + 4 * k, 4);
-        } else {
-            for (int k = 0; k < words; k++) to[(size_t)k * PANEL] = real ? from[(size_t)k * PANEL] : 0;
+    for (int first = 0; first < m.outputs; first += PANEL) {
+        const uint32_t* from[PANEL];
+        const int stride = bytes ? 1 : PANEL;
+        for (int n = 0; n < PANEL; n++) {
+            const bool real = first + n < count;
+            const int token = real ? tokens[first + n] : 0, at = first + n;
+            from[n] = bytes ? (const uint32_t*)(columns_.data() + (size_t)token * m.inputs)
+                            : (const uint32_t*)m.panels + (size_t)(token / PANEL) * words * PANEL + token % PANEL;
+            bias[at] = real ? m.bias[token] : -1e30f;
+            if (bytes) scale[at] = real ? m.scale[token] : 0, shift[at] = real ? m.shift[token] : 0;
         }
-        bias[n] = real ? m.bias[token] : -1e30f;
-        if (bytes) scale[n] = real ? m.scale[token] : 0, shift[n] = real ? m.shift[token] : 0;
+        uint32_t* to = panels + (size_t)first * words;
+        for (int k = 0; k < words; k++, to += PANEL)
+            for (int n = 0; n < PANEL; n++) to[n] = from[n][(size_t)k * stride];
     }
     m.panels = panels, m.bias = bias, m.scale = scale, m.shift = shift;
     return m;

@@ -79,15 +79,17 @@ const float* Step::place(const Stack& stack, int position) {
 // Turns each of `count` padded heads by its position.
 void Step::turn(const Attention& attention, float* heads, int count, int position) {
     const int K = attention.head, half = K / 2;
-    line_.resize(2 * half);
-    for (int i = 0; i < half; i++) {
-        const double a = angle(position, i, K);
-        line_[i] = (float)std::cos(a), line_[half + i] = (float)std::sin(a);
-    }
+    Table& table = turns_[K];
+    for (; table.length <= position; table.length++)
+        for (int i = 0; i < half; i++) {
+            const double a = angle(table.length, i, K);
+            table.rows.push_back((float)std::cos(a)), table.rows.push_back((float)std::sin(a));
+        }
+    const float* line = table.rows.data() + (size_t)position * K;
     for (int h = 0; h < count; h++) {
         float* x = heads + (size_t)h * attention.heads.head;
         for (int i = 0; i < half; i++) {
-            const float left = x[i], right = x[half + i], cos = line_[i], sin = line_[half + i];
+            const float left = x[i], right = x[half + i], cos = line[2 * i], sin = line[2 * i + 1];
             x[i] = left * cos - right * sin, x[half + i] = right * cos + left * sin;
         }
     }

@@ -106,13 +106,14 @@ private:
     const Kernels& k_;
     Buffer stream_, normed_, context_, inner_;
     Rows hidden_;
-    std::vector<float> wide_, summed_, scratch_, line_;
+    std::vector<float> wide_, summed_, scratch_;
     std::vector<const void*> cells_;
     struct Table {
         std::vector<float> rows;
-        int length = 0, width = 0;
+        int length = 0;
     };
     Table sines_[2];     // of the encoder and the decoder
+    std::unordered_map<int, Table> turns_;  // of heads of a width: cosine and sine of each position and pair, in turn
 };
 
 }  // namespace endash
