@@ -322,7 +322,7 @@ void Engine::work() {
             worker.drop_all(error.what());
             worker.account();
         }
-        tell(worker.events, false);
+        tell(worker.events, worker.active.empty() && worker.ready.empty());  // before it may have to wait for work
     }
     worker.drop_all("the engine was closed");
     tell(worker.events, true);
