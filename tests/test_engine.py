@@ -60,7 +60,7 @@ def test_a_closed_engine_takes_nothing(model: Model) -> None:
 
 
 def test_no_answer_is_kept_back_while_a_thread_waits_for_work(model: Model) -> None:
-    with Engine(model, beam=1, threads=4) as engine:
-        for group in range(300):
+    with Engine(model, beam=1, max_ratio=0.0, max_extra=1, threads=4) as engine:
+        for group in range(500):
             answers = [engine.submit(TEXTS[place % 2]) for place in range(1 + group % 23)]
             assert all(answer.result(20) for answer in answers)
