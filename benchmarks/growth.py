@@ -114,7 +114,7 @@ def rows(told: dict[str, list[dict[str, Any]]]) -> Iterator[list[str]]:
         for point in points:
             ratios = workers.Spread(tuple(a / b for a, b in zip(*(point[side] for side in SIDES), strict=True)))
             each = [workers.Spread(tuple(point[side])).show(2) for side in SIDES]
-            yield [f"{point['value']:,} {AXES[axis][0]}", *each, f"{ratios.show(2)} ×"]
+            yield [f"{AXES[axis][0]}: {point['value']:,}", *each, f"{ratios.show(2)} ×"]
 
 
 def draw(told: dict[str, list[dict[str, Any]]], path: Path) -> None:
