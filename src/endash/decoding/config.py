@@ -41,7 +41,7 @@ class DecodingConfig(Config):
     shortlist: Annotated[
         bool, Field(description="write only what the model's shortlist has for the source; native core only")
     ] = False
-    batch_tokens: Annotated[int, Field(ge=1, description="source tokens decoded at once, padding included")] = 2048
+    batch_tokens: Annotated[int, Field(ge=1, description="source tokens decoded at once, padding included")] = 4096
 
     beam: Annotated[int, Field(ge=1, description="beams of a source; 1 is greedy search")] = 5
     length_penalty: Annotated[float, Field(ge=0, description="alpha in score / length ** alpha")] = 1.0
