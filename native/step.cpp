@@ -85,7 +85,7 @@ void Step::turn(const Attention& attention, float* heads, int count, int positio
             const double a = angle(table.length, i, K);
             table.rows.push_back((float)std::cos(a)), table.rows.push_back((float)std::sin(a));
         }
-    const float* line = table.rows.data() + (size_t)position * K;
+    const float* line = table.rows.data() + (size_t)position * 2 * half;
     for (int h = 0; h < count; h++) {
         float* x = heads + (size_t)h * attention.heads.head;
         for (int i = 0; i < half; i++) {
