@@ -121,7 +121,7 @@ struct Engine::Worker {
     std::vector<Bans> bans;
     std::vector<float> sums, totals, best_scores, row;
     std::vector<int> best_tokens;
-    std::vector<char> listed;  // of the target's tokens, those that a shortlist has so far
+    std::vector<char> allowed;  // of the target's tokens, those that a shortlist has so far
     size_t memory = 0;
 
     // Beams under way: a sentence has all of its own from its second step on, but for those that were pruned.
@@ -188,9 +188,9 @@ struct Engine::Worker {
     void gather(Search& search) {
         const Shortlist& list = *engine.shortlist_;
         Sentence& s = search.sentence;
-        listed = list.is_common;
+        allowed = list.is_common;
         auto add = [&](int token) {
-            if (!std::exchange(listed[token], 1)) s.own_tokens.push_back(token);
+            if (!std::exchange(allowed[token], 1)) s.own_tokens.push_back(token);
         };
         for (int token : s.tokens) std::for_each(list.tokens.begin() + list.offsets[token], list.tokens.begin() + list.offsets[token + 1], add);
         for (int token : search.request->prefix) add(token);
