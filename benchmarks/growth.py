@@ -38,10 +38,9 @@ class Point:
 
     @property
     def count(self) -> int:
-        """Sentences that take about a second."""
-        work = (
-            self.source + 4 * 30 * self.beam / 4
-        ) * self.width**2 * 10 + 30 * self.beam * self.vocabulary * self.width
+        """Sentences: fewer, where there is more to multiply for each."""
+        steps = engine.WRITTEN * self.beam
+        work = (self.source + steps) * self.width**2 * 10 + steps * self.vocabulary * self.width
         return int(min(400, max(8, 4e11 / work)))
 
 

@@ -18,7 +18,7 @@ from endash.model import Model
 from endash.shortlist import Shortlist
 
 TEXTS = ["The door is on.", "The {name} fan is off.", " ", "The lamp is on."]
-PREFIXES = ["The", "", "nothing", "The lamp is {name}"]
+PREFIXES = ["The ", "", "nothing", "The lamp is {name}"]
 SEARCHES: dict[str, dict[str, Any]] = {
     "greedy": {"beam": 1},
     "beam": {"beam": 4, "n_best": 2},
@@ -42,7 +42,7 @@ def test_every_hypothesis_begins_with_its_prefix(model: Model, search: str, monk
     for prefix, text, found, other in zip(PREFIXES, TEXTS, by_core, by_torch, strict=True):
         assert [one.text for one in found] == [one.text for one in other]
         assert [one.score for one in found] == pytest.approx([one.score for one in other], abs=1e-4)
-        assert all(one.text.startswith(prefix) for one in found) or not text.strip()
+        assert all(one.text.startswith(prefix.rstrip()) for one in found) or not text.strip()
 
 
 def test_a_target_that_is_begun_with_itself_is_itself(model: Model) -> None:

@@ -147,7 +147,7 @@ class Engine:
                 source = self.codec.encode_source(piece.text)
                 ticket = None
                 if piece.text.strip():
-                    [begun] = self.codec.encode_prefixes([prefix], [source.placeholders])
+                    begun = self.codec.encode_prefixes([prefix], [source.placeholders])[0] if prefix else ()
                     ticket = self._served.submit(
                         self._core, source.tokens, self.config, prefix=begun, stream=stream, wait=wait
                     )

@@ -98,7 +98,8 @@ class Model:
 
         Args:
             texts: sources.
-            prefixes: what each target is to begin with, an empty text where that is free; white space at its end is left out.
+            prefixes: what each target is to begin with, an empty text where that is free; white space at its end is left out, and
+                a blank text stays blank.
             alignment: also align words, for one forward pass more.
             scored: False where scores and tokens are not looked at: they may then be left out, which takes less time.
             progress: called with the number of texts that were finished since the last call.

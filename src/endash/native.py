@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 _NAMES = {"avx512": "AVX-512 VNNI", "avx2": "AVX2", "plain": "plain C++"}
 _SMALL = 24 << 20  # bytes of parameters that are read at every step and stay in a cache
-_FEW, _MANY = (
-    12,
-    64,
-)  # beams that a thread brings forward together: few stay in its cache, many read large parameters once
+# beams that a thread brings forward together: few stay in its cache, many read large parameters once
+_FEW, _MANY = 12, 64
 ROOM = 10_000  # requests that wait for a thread
 
 
@@ -192,11 +190,10 @@ class Core:
         """Decode a source: its token ids; or its `memory`, the states (S, D) or those of all layers, beside which the ids are
         there for a shortlist alone.
 
-        `limit` is the most tokens, end included; `slots` says how often each slot is to be written; the target
-        begins with `prefix`; `noise` (n_best, limit) is
-        what samples are drawn by; without `scored`, greedy search reports 0 for its score, and takes less time. `watched`, of
-        greedy search, gives `Found.read`. Where too many
-        wait, this waits as well, or raises ModelError if `wait` is False.
+        `limit` is the most tokens, end included; `slots` says how often each slot is to be written; the target begins with
+        `prefix`; `noise` (n_best, limit) is what samples are drawn by; without `scored`, greedy search reports 0 for its score,
+        and takes less time; `watched`, of greedy search, gives `Found.read`. Where too many wait, this waits as well, or
+        raises ModelError if `wait` is False.
         """
         ticket = Ticket(self, stream=stream)
         drawn = [] if noise is None else noise.flatten().tolist()

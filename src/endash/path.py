@@ -47,8 +47,7 @@ class Path:
         """Why the core does not do such a search; None where it does."""
         if config.search == "mask-predict":
             return "it has no search = 'mask-predict'"
-        recipe = self.recipe
-        reason = lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
+        reason = self._why_not_lowered()
         if reason is None and self.network.target_embedding.weight.device.type != "cpu":
             return f"the model is on {self.network.target_embedding.weight.device}"
         return reason or native.why_absent()
@@ -57,11 +56,11 @@ class Path:
         """One line: the path, and where it is PyTorch's why, and what is set but goes without effect there."""
         if (reason := self.why_not(config)) is None:
             return self.core(config).describe(config)
-        names = ("shortlist", "prune") if config.precision == "bfloat16" else ("precision", "shortlist", "prune")
+        brief = config.precision == "bfloat16"
+        names = ("shortlist", "prune") if brief else ("precision", "shortlist", "prune")
         idle = [f"{name} = {value!r}" for name in names if (value := _idle(config, name))]
         without = f"; without {', '.join(idle)}" if idle else ""
-        brief = "" if config.precision != "bfloat16" else " with products in bfloat16"
-        return f"PyTorch{brief}, for the native core: {reason}{without}"
+        return f"PyTorch{' with products in bfloat16' if brief else ''}, for the native core: {reason}{without}"
 
     def products(self, config: DecodingConfig) -> torch.autocast:
         """A context in which PyTorch multiplies in bfloat16, where that is asked for."""
@@ -72,10 +71,13 @@ class Path:
     def serves(self) -> bool:
         """Whether a saved model needs no PyTorch: the core, where it is built, decodes this combination from its sources on, and
         numpy can read its parameters."""
-        recipe = self.recipe
-        why_not = lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
         read = all(parameter.dtype in (torch.float32, torch.float16) for parameter in self._parameters)
-        return why_not is None and read and lowering.reads_sources(recipe.encoder, passages=self._passages)
+        lowered = self._why_not_lowered() is None
+        return lowered and read and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
+
+    def _why_not_lowered(self) -> str | None:
+        recipe = self.recipe
+        return lowering.why_not(recipe.encoder, recipe.link, recipe.decoder, recipe.head, passages=self._passages)
 
     def reads_sources(self, config: DecodingConfig) -> bool:
         """Whether `find` takes sources, and no memory need be made of them."""

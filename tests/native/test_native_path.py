@@ -188,3 +188,14 @@ def test_a_link_that_reads_no_positions_aligns_none(native: str, monkeypatch: py
     monkeypatch.setenv("ENDASH_NATIVE", native)
     with pytest.raises(ModelError, match=r"link.kind = 'prefix' reads no source positions"):
         build(trained_codec(), 'link={kind="prefix"}').translate(TEXTS, alignment=True)
+
+
+def test_pytorch_multiplies_in_bfloat16_where_that_is_asked_for(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENDASH_NATIVE", "off")
+    assert model.describe_path(precision="bfloat16").startswith("PyTorch with products in bfloat16, for")
+    brief, exact = (
+        [model.translate([text], precision=precision, beam=1, max_ratio=0.0, max_extra=1)[0][0].score for text in TEXTS]
+        for precision in ("bfloat16", "float32")
+    )
+    assert brief != exact
+    assert brief == pytest.approx(exact, abs=0.3)

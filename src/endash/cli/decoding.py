@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from endash.cli.parser import add_set, positive
 from endash.errors import RecipeError
 
 if TYPE_CHECKING:
-    from endash.model import Model
+    from endash.decoding.hypothesis import Hypothesis
+
+Translate: TypeAlias = "Callable[..., list[list[Hypothesis]]]"
+"""`translate` of `Engine`, or of `Model` with its decoding."""
 
 
 def add_decoding(parser: ArgumentParser) -> None:
@@ -46,8 +49,6 @@ def decoding_changes(args: Namespace) -> dict[str, Any]:
     return found
 
 
-def best_texts(
-    model: Model, changes: dict[str, Any], advance: Callable[[int], None]
-) -> Callable[[list[str]], list[str]]:
-    """A function from texts to the best translation of each, with the decoding so changed; it tells `advance` of them."""
-    return lambda texts: [found[0].text for found in model.translate(texts, scored=False, progress=advance, **changes)]
+def best_texts(translate: Translate, advance: Callable[[int], None]) -> Callable[[list[str]], list[str]]:
+    """A function from texts to the best translation of each; it tells `advance` of them."""
+    return lambda texts: [found[0].text for found in translate(texts, scored=False, progress=advance)]

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, best_texts, decoding_changes
@@ -59,7 +60,7 @@ def run(args: Namespace) -> None:
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(pairs)) as advance, naming_records(records):
-            translate = best_texts(model, changes, advance)
+            translate = best_texts(partial(model.translate, **changes), advance)
             found[path] = evaluate(translate, pairs, language=language, confidence=True)
     comparison = None
     if len(found) == 2:

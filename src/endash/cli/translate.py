@@ -18,9 +18,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from endash.cli.decoding import add_decoding, decoding_changes
+from endash.cli.decoding import Translate, add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note, positive
 from endash.cli.progress import progress
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
@@ -28,9 +28,6 @@ from endash.errors import EndashError, TextError
 
 if TYPE_CHECKING:
     from endash.decoding.hypothesis import Hypothesis
-
-Translate: TypeAlias = "Callable[..., list[list[Hypothesis]]]"
-"""Of `Engine` or `Model`."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -91,11 +88,7 @@ def _translate_file(args: Namespace, translate: Translate, check: Callable[[list
     if guessed := guessed_columns(args.source):
         note(guessed)
     with progress(args.source) as advance:
-
-        def best(texts: list[str]) -> list[str]:
-            return [found[0].text for found in translate(texts, scored=False, progress=advance)]
-
-        done = translate_file(args.source, args.target, best, check=check)
+        done = translate_file(args.source, args.target, best_texts(translate, advance), check=check)
     note(f"{args.target}: {done.translated:,} texts translated, {done.kept:,} translations kept as they were")
 
 
