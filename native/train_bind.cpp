@@ -3,11 +3,14 @@
 #include <nanobind/stl/tuple.h>
 
 #include "train_attention.h"
+#include "train_product.h"
 #include "train_rows.h"
 
 namespace nb = nanobind;
 
 #ifdef ENDASH_VECTOR
+#include <cpuid.h>
+
 using namespace endash;
 using Address = uintptr_t;
 
@@ -34,11 +37,18 @@ bool available() {
          __builtin_cpu_supports("avx512bf16");
 }
 
+// AMX, whose tiles multiply several times as fast as vectors do.
+bool has_matrix_unit() {
+  unsigned a, b, c, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+}
+
 }  // namespace
 
 void bind_training(nb::module_& module) {
   nb::module_ m = module.def_submodule("training");
   m.def("available", &available);
+  m.def("has_matrix_unit", &has_matrix_unit);
   nb::class_<Attention>(m, "Attention");
   m.def("attention", &attention);
   m.def("attention_forward", [](const Attention& of, Address out) { attention_forward(of, at<bf16>(out)); });
@@ -64,21 +74,22 @@ void bind_training(nb::module_& module) {
   m.def("norm_backward", [](const Norm& of, Address grad, Address x, Address added, Address weight, Address bias) {
     norm_backward(of, at<bf16>(grad), at<bf16>(x), at<bf16>(added), at<float>(weight), at<float>(bias));
   });
-  m.def("entropy", [](Address scores, Address target, ptrdiff_t rows, int words, float smoothing, Address own,
-                      Address grad_bias) {
-    double log_words = 0;
-    entropy(at<bf16>(scores), at<int64_t>(target), rows, words, smoothing, at<float>(own), &log_words,
-            at<float>(grad_bias));
-    return log_words;
+  m.def("product", [](Address x, Address matrix, bool transposed, Address out, std::tuple<ptrdiff_t, int, int> shape,
+                      std::tuple<Address, bool, Address> finish) {
+    auto [rows, inputs, columns] = shape;
+    auto [bias, relu, shown] = finish;
+    product(at<bf16>(x), at<bf16>(matrix), transposed, at<bf16>(out), rows, inputs, columns,
+            {at<bf16>(bias), relu, at<bf16>(shown)});
   });
-  m.def("add_up", [](Address from, Address to, ptrdiff_t count, float scale) {
-    add_up(at<bf16>(from), at<float>(to), count, scale);
+  m.def("add_gradient", [](Address grad, Address x, Address weight, Address bias, std::tuple<ptrdiff_t, int, int> shape) {
+    auto [rows, outputs, inputs] = shape;
+    add_gradient(at<bf16>(grad), at<bf16>(x), at<float>(weight), at<float>(bias), rows, outputs, inputs);
+  });
+  m.def("entropy", [](Address scores, Address target, ptrdiff_t rows, int words, float smoothing, Address own) {
+    return entropy(at<bf16>(scores), at<int64_t>(target), rows, words, smoothing, at<float>(own));
   });
   m.def("add_rows", [](Address from, Address to, ptrdiff_t rows, int width, Address where, float scale) {
     add_rows(at<bf16>(from), at<float>(to), rows, width, at<int64_t>(where), scale);
-  });
-  m.def("relu_backward", [](Address out, Address grad, Address to, ptrdiff_t count) {
-    relu_backward(at<bf16>(out), at<bf16>(grad), at<bf16>(to), count);
   });
 }
 #else

@@ -97,8 +97,8 @@ VECTOR void norm_backward(const Norm& of, const bf16* grad, bf16* grad_x, bf16* 
   }
 }
 
-VECTOR void entropy(bf16* scores, const int64_t* target, ptrdiff_t rows, int words, float smoothing, float* own,
-                    double* log_words, float* grad_bias) {
+VECTOR double entropy(bf16* scores, const int64_t* target, ptrdiff_t rows, int words, float smoothing, float* own) {
+  double log_words = 0;
   std::vector<float> raised(words);
   const __m512 base_slope = _mm512_set1_ps(-smoothing / words);
   for (ptrdiff_t i = 0; i < rows; i++, scores += words) {
@@ -117,18 +117,16 @@ VECTOR void entropy(bf16* scores, const int64_t* target, ptrdiff_t rows, int wor
     }
     const float total = _mm512_reduce_add_ps(sum), high = most + std::log(total);
     own[i] = of_target - high;
-    *log_words += _mm512_reduce_add_ps(plain) - static_cast<double>(words) * high;
+    log_words += _mm512_reduce_add_ps(plain) - static_cast<double>(words) * high;
     raised[target[i]] -= (1 - smoothing) * total;
     const __m512 share = _mm512_set1_ps(1.f / total);
-    for (int v = 0; v < words; v += 16) {
-      __m512 slope = _mm512_fmadd_ps(share, _mm512_loadu_ps(raised.data() + v), base_slope);
-      store(scores + v, slope);
-      _mm512_storeu_ps(grad_bias + v, _mm512_add_ps(slope, _mm512_loadu_ps(grad_bias + v)));
-    }
+    for (int v = 0; v < words; v += 16)
+      store(scores + v, _mm512_fmadd_ps(share, _mm512_loadu_ps(raised.data() + v), base_slope));
   }
+  return log_words;
 }
 
-VECTOR void add_up(const bf16* from, float* to, ptrdiff_t count, float scale) {
+VECTOR static void add_up(const bf16* from, float* to, ptrdiff_t count, float scale) {
   __m512 by = _mm512_set1_ps(scale);
   ptrdiff_t i = 0;
   for (; i + 16 <= count; i += 16) _mm512_storeu_ps(to + i, _mm512_fmadd_ps(by, load(from + i), _mm512_loadu_ps(to + i)));
@@ -137,13 +135,6 @@ VECTOR void add_up(const bf16* from, float* to, ptrdiff_t count, float scale) {
 
 VECTOR void add_rows(const bf16* from, float* to, ptrdiff_t rows, int width, const int64_t* where, float scale) {
   for (ptrdiff_t i = 0; i < rows; i++) add_up(from + i * width, to + (where ? where[i] * width : 0), width, scale);
-}
-
-VECTOR void relu_backward(const bf16* out, const bf16* grad, bf16* to, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i += 32) {
-    __mmask32 there = _mm512_cmpgt_epi16_mask(_mm512_loadu_si512(out + i), _mm512_setzero_si512());
-    _mm512_storeu_si512(to + i, _mm512_maskz_loadu_epi16(there, grad + i));
-  }
 }
 
 }  // namespace endash

@@ -21,12 +21,9 @@ void drop_backward(const bf16* grad, bf16* out, const uint64_t* keep, ptrdiff_t 
 void norm_forward(const Norm& of, const bf16* x, const bf16* added, bf16* out, uint64_t seed);
 void norm_backward(const Norm& of, const bf16* grad, bf16* grad_x, bf16* grad_added, float* grad_weight,
                    float* grad_bias);
-// Scores become their own gradient; `own` is the log-probability of each target, `log_words` the sum over all words.
-void entropy(bf16* scores, const int64_t* target, ptrdiff_t rows, int words, float smoothing, float* own,
-             double* log_words, float* grad_bias);
-void add_up(const bf16* from, float* to, ptrdiff_t count, float scale);
+// Scores become their own gradient; `own` is the log-probability of each target. Gives the sum of those of all words.
+double entropy(bf16* scores, const int64_t* target, ptrdiff_t rows, int words, float smoothing, float* own);
 void add_rows(const bf16* from, float* to, ptrdiff_t rows, int width, const int64_t* where, float scale);
-void relu_backward(const bf16* out, const bf16* grad, bf16* to, ptrdiff_t count);
 
 }  // namespace endash
 #endif

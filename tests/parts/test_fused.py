@@ -53,6 +53,35 @@ def check(work: Callable[[], Tensor], tensors: list[Tensor], monkeypatch: pytest
         assert (found - wanted).norm() <= 1.7 * (usual - wanted).norm() + 0.01 * wanted.norm(), number
 
 
+@pytest.mark.parametrize("by_torch", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 13, 14, 15, 31, 513, 1100])
+@pytest.mark.parametrize("sizes", [(32, 32), (64, 480), (480, 64)])
+def test_products_are_those_of_float64(
+    rows: int, sizes: tuple[int, int], by_torch: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_by_torch", by_torch)
+    inputs, outputs = sizes
+    x, weight, back = (
+        torch.randn(shape).bfloat16() for shape in ((rows, inputs), (outputs, inputs), (inputs, outputs))
+    )
+    bias, shown, grad = (torch.randn(shape).bfloat16() for shape in ((outputs,), (rows, outputs), (rows, outputs)))
+    straight, turned = x.double() @ weight.double().t(), x.double() @ back.double()
+    near = {"rtol": 2**-7, "atol": 2**-5}  # sums in float32, one or two roundings to bfloat16 of numbers up to 100
+
+    def close(found: Tensor, wanted: Tensor) -> None:
+        torch.testing.assert_close(found.double(), wanted, **near)
+
+    close(module.product(x, weight, bias, transposed=True), straight + bias)
+    close(module.product(x, weight, bias, transposed=True, relu=True), (straight + bias).relu())
+    close(module.product(x, back, transposed=False), turned)
+    close(module.product(x, back, transposed=False, shown=shown), turned * (shown > 0))
+    sums, totals = torch.ones(outputs, inputs), torch.ones(outputs)
+    module.add_gradient(grad, x, sums, totals)
+    precise = {} if by_torch else {"rtol": 1e-4, "atol": 1e-4}  # not rounded to bfloat16 on the way
+    torch.testing.assert_close(sums.double(), 1 + grad.double().t() @ x.double(), **{**near, "atol": 0.5, **precise})
+    torch.testing.assert_close(totals.double(), 1 + grad.double().sum(0), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("place", ["pre", "post"])
 @pytest.mark.parametrize("length", [1, 7])
 def test_residual_and_feed_forward(place: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +117,8 @@ def test_a_row_with_nothing_to_read_gets_zeros() -> None:
 
 @pytest.mark.parametrize("tokens", [1, 700])
 def test_cross_entropy(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    hidden, weight = torch.randn(tokens, D, requires_grad=True), torch.randn(48, D, requires_grad=True)
-    bias, target = torch.randn(48, requires_grad=True), torch.randint(48, (tokens,))
+    hidden, weight = torch.randn(tokens, D, requires_grad=True), torch.randn(64, D, requires_grad=True)
+    bias, target = torch.randn(64, requires_grad=True), torch.randint(64, (tokens,))
 
     def loss() -> Tensor:
         found = projected_cross_entropy(hidden, weight, bias, target, label_smoothing=0.1)
@@ -130,13 +159,13 @@ def network() -> Network:
         CrossAttentionConfig(heads=4),
         TransformerDecoderConfig.model_validate({**shape, "norm": "post"}),
         head=HeadConfig(tie="all"),
-        source_size=48,
-        target_size=48,
+        source_size=64,
+        target_size=64,
     )
 
 
 def batch() -> Batch:
-    source, target = torch.randint(4, 48, (2, 6, 9), generator=torch.Generator().manual_seed(3))
+    source, target = torch.randint(4, 64, (2, 6, 9), generator=torch.Generator().manual_seed(3))
     source[2:, 5:], target[4:, 6:] = 0, 0
     return Batch(source, target)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from endash.objectives import fused_cross_entropy
-from endash.parts.fused import fused
+from endash.parts.fused import fused, multiplies
 from endash.parts.precision import product_precision
 
 CHUNK = 512  # tokens projected at a time: their scores stay in the cache
@@ -79,7 +79,7 @@ def projected_cross_entropy(
     if not torch.is_grad_enabled():
         scores_NV = nn.functional.linear(hidden_ND, weight_VD, bias_V)
         return cross_entropy(scores_NV, target_N, label_smoothing=label_smoothing, copies=copies)
-    if copies is None and fused(hidden_ND) and fused_cross_entropy.fits(len(bias_V)):
+    if copies is None and fused(hidden_ND) and multiplies(weight_VD):
         total, nll = fused_cross_entropy.entropy(
             hidden_ND, weight_VD, bias_V, target_N, label_smoothing=label_smoothing
         )

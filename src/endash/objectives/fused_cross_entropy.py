@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from endash.parts.fused import gradient_place, in_products, native
+from endash.parts.fused import add_gradient, gradient_place, in_products, native, product
 
 _CHUNK = 512  # tokens projected at a time
-_LANES = 16  # words gone over together
-
-
-def fits(words: int) -> bool:
-    """Whether so many words can be scored here."""
-    return words % _LANES == 0
 
 
 def entropy(
@@ -37,26 +31,21 @@ class _Entropy(torch.autograd.Function):
         (N, V), matrix, offset = (len(target), len(weight)), in_products(weight), in_products(bias)
         hidden, target = hidden.contiguous(), target.long().contiguous()
         own, log_words = torch.empty(N), 0.0
-        grad_hidden, grad_weight, grad_bias = (
-            torch.empty_like(hidden),
-            torch.zeros(weight.shape),
-            torch.zeros(bias.shape),
-        )
+        grad_weight, grad_bias = torch.zeros(weight.shape), torch.zeros(bias.shape)
+        grad_hidden: list[Tensor] = []
         for first in range(0, N, _CHUNK):
             part = slice(first, min(first + _CHUNK, N))
-            scores = nn.functional.linear(hidden[part], matrix, offset)
+            scores = product(hidden[part], matrix, offset, transposed=True)
             log_words += native.entropy(
                 scores.data_ptr(),
                 target[part].data_ptr(),
                 *scores.shape,
                 smoothing,
                 own[part].data_ptr(),
-                grad_bias.data_ptr(),
             )
-            torch.mm(scores, matrix, out=grad_hidden[part])
-            product = torch.mm(scores.t(), hidden[part])
-            native.add_up(product.data_ptr(), grad_weight.data_ptr(), product.numel(), 1.0)
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+            grad_hidden.append(product(scores, matrix, transposed=False))
+            add_gradient(scores, hidden[part], grad_weight, grad_bias)
+        ctx.save_for_backward(torch.cat(grad_hidden), grad_weight, grad_bias)
         ctx.parameters, ctx.tokens = (weight, bias), N
         nll = -own.sum()
         ctx.mark_non_differentiable(nll)

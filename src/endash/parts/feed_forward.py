@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from endash.parts.fused import fused, linear
+from endash.parts.fused import feed_forward, fused, multiplies
 
 Activation = Literal["relu", "gelu", "silu", "silu-gated"]
 
@@ -23,8 +23,8 @@ class FeedForward(nn.Module):
 
     def forward(self, vectors_BTD: Tensor) -> Tensor:
         """(B, T, D) → (B, T, D)."""
-        if isinstance(self.activation, nn.ReLU) and fused(vectors_BTD):
-            return linear(linear(vectors_BTD, self.inner, relu=True), self.output)
+        if isinstance(self.activation, nn.ReLU) and fused(vectors_BTD) and multiplies(self.inner.weight):
+            return feed_forward(vectors_BTD, self.inner, self.output)
         inner = self.inner(vectors_BTD)
         if self.gated:
             gate, inner = inner.chunk(2, dim=-1)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from endash.parts.precision import product_precision
 
 _LANES = 64  # numbers for which a mask is drawn together
+_PANEL = 32  # columns multiplied together
 
 
 def _load() -> Any:
@@ -30,6 +31,7 @@ def _load() -> Any:
 
 
 native: Any = _load()
+_by_torch = native is not None and native.has_matrix_unit()  # where oneDNN's products are the faster ones
 
 
 def fused(x: Tensor) -> bool:
@@ -69,37 +71,102 @@ def gradient_place(parameter: Tensor) -> tuple[Tensor, Tensor | None]:
     return place, place
 
 
-def linear(x: Tensor, layer: nn.Linear, *, relu: bool = False) -> Tensor:
-    """``layer(x)``, or ``relu(layer(x))``; (…, D) → (…, D')."""
-    if relu and layer.out_features % _LANES:
-        return linear(x, layer).relu_()
-    out: Tensor = _Linear.apply(x.to(torch.bfloat16), layer.weight, layer.bias, relu)  # type: ignore[no-untyped-call]
+def product(
+    x: Tensor,
+    matrix: Tensor,
+    bias: Tensor | None = None,
+    *,
+    transposed: bool,
+    relu: bool = False,
+    shown: Tensor | None = None,
+) -> Tensor:
+    """``x @ matrix.T`` (transposed) or ``x @ matrix``, plus `bias`, all in bfloat16; (…, I) → (…, O).
+
+    With `relu` what is below zero is zero; with `shown`, as large as the product, what `shown` has not above zero.
+    """
+    if _by_torch:
+        out = nn.functional.linear(x, matrix if transposed else matrix.t(), bias)
+        out = out.relu_() if relu else out
+        return out if shown is None else out.mul_(shown > 0)
+    outputs, inputs = matrix.shape if transposed else matrix.shape[::-1]
+    out = x.new_empty(*x.shape[:-1], outputs)
+    native.product(
+        x.data_ptr(),
+        matrix.data_ptr(),
+        transposed,
+        out.data_ptr(),
+        (x.numel() // inputs, inputs, outputs),
+        (0 if bias is None else bias.data_ptr(), relu, 0 if shown is None else shown.data_ptr()),
+    )
+    return out
+
+
+def add_gradient(grad: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> None:
+    """Add ``grad.T @ x`` to `weight`, (O, I) in float32, and the sum of `grad` over its rows to `bias`; (…, O), (…, I)."""
+    outputs, inputs = weight.shape
+    if _by_torch:
+        rows = grad.reshape(-1, outputs)
+        weight.add_(rows.t() @ x.reshape(-1, inputs))
+        bias.add_(rows.sum(0, dtype=torch.float32))
+        return
+    shape = grad.numel() // outputs, outputs, inputs
+    native.add_gradient(grad.data_ptr(), x.data_ptr(), weight.data_ptr(), bias.data_ptr(), shape)
+
+
+def multiplies(*weights: Tensor) -> bool:
+    """Whether products with matrices of these sizes are computed here."""
+    return all(size % _PANEL == 0 for weight in weights for size in weight.shape)
+
+
+def linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    """``layer(x)``; (…, I) → (…, O)."""
+    if not multiplies(layer.weight):
+        return layer(x)  # type: ignore[no-any-return]
+    out: Tensor = _Linear.apply(x.to(torch.bfloat16), layer.weight, layer.bias)  # type: ignore[no-untyped-call]
     return out
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
-        matrix = in_products(weight)
-        out = nn.functional.linear(x, matrix, in_products(bias))
-        ctx.parameters, ctx.relu = (weight, bias), relu
-        ctx.save_for_backward(x, matrix, *((out.relu_(),) if relu else ()))
-        return out
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        x, matrix = x.contiguous(), in_products(weight)
+        ctx.parameters = weight, bias
+        ctx.save_for_backward(x, matrix)
+        return product(x, matrix, in_products(bias), transposed=True)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, matrix, *out = ctx.saved_tensors
-        grad = grads[0].contiguous()
-        if ctx.relu:
-            through = torch.empty_like(grad)
-            native.relu_backward(out[0].data_ptr(), grad.data_ptr(), through.data_ptr(), grad.numel())
-            grad = through
-        rows = grad.view(-1, grad.shape[-1])
+        (x, matrix), grad = ctx.saved_tensors, grads[0].contiguous()
         (weight, give), (bias, give_bias) = map(gradient_place, ctx.parameters)
-        product = torch.mm(rows.t(), x.reshape(-1, x.shape[-1]))
-        native.add_up(product.data_ptr(), weight.data_ptr(), product.numel(), 1.0)
-        native.add_rows(rows.data_ptr(), bias.data_ptr(), *rows.shape, 0, 1.0)
-        return torch.mm(rows, matrix).view(x.shape), give, give_bias, None
+        add_gradient(grad, x, weight, bias)
+        return product(grad, matrix, transposed=False), give, give_bias
+
+
+def feed_forward(x: Tensor, inner: nn.Linear, outer: nn.Linear) -> Tensor:
+    """``outer(relu(inner(x)))``; (…, D) → (…, D)."""
+    parameters = inner.weight, inner.bias, outer.weight, outer.bias
+    out: Tensor = _FeedForward.apply(x.to(torch.bfloat16), *parameters)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _FeedForward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
+        first, first_bias, second, second_bias = map(in_products, parameters)
+        x = x.contiguous()
+        hidden = product(x, first, first_bias, transposed=True, relu=True)
+        ctx.parameters = parameters
+        ctx.save_for_backward(x, hidden, first, second)
+        return product(hidden, second, second_bias, transposed=True)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (x, hidden, first, second), grad = ctx.saved_tensors, grads[0].contiguous()
+        places, given = zip(*map(gradient_place, ctx.parameters), strict=True)
+        add_gradient(grad, hidden, *places[2:])
+        grad = product(grad, second, transposed=False, shown=hidden)
+        add_gradient(grad, x, *places[:2])
+        return product(grad, first, transposed=False), *given
 
 
 def embed(tokens: Tensor, weight_VD: Tensor, scale: float) -> Tensor:
