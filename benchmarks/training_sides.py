@@ -109,7 +109,7 @@ def endash_step(examples: Any, vocabulary: int, kind: str) -> tuple[Step, Callab
     from endash.links.cross_attention import CrossAttentionConfig
     from endash.network import Network
     from endash.training.config import TrainingConfig
-    from endash.training.gradient import Alone, Task, Work
+    from endash.training.gradient import Alone, Step, Work
     from endash.training.loop import adamw
     from endash.training.machine import keep_freed_memory, machine_for
     from endash.training.team import Team
@@ -133,7 +133,7 @@ def endash_step(examples: Any, vocabulary: int, kind: str) -> tuple[Step, Callab
     steps.__enter__()
 
     def step(rows: Any) -> float:
-        losses = steps.gradient(Task(1, (rows,), int(examples.lengths[rows, 1].sum()), 0.0))
+        losses = steps.gradient(Step(1, (rows,), int(examples.lengths[rows, 1].sum()), 0.0))
         steps.norm()
         steps.update(LEARNING_RATE)
         return losses[0].total

@@ -16,7 +16,7 @@ from tiny import TinyNetwork, finished, go, training
 from torch import Tensor
 
 from endash.errors import TrainingError
-from endash.training.gradient import Alone, Measured, Stepper, Task
+from endash.training.gradient import Alone, Measured, Step, Stepper
 from endash.training.interruption import Interrupted
 from endash.training.team import Team
 
@@ -36,7 +36,7 @@ def steps(stepper: Stepper, run: Any) -> list[tuple[Measured, float]]:
     targets = int(run.examples.lengths[:, 1].sum())
     with stepper:
         for step in range(1, 5):
-            losses = stepper.gradient(Task(step, (rows[:37], rows[37:38], rows[38:]), targets, 0.0))
+            losses = stepper.gradient(Step(step, (rows[:37], rows[37:38], rows[38:]), targets, 0.0))
             found.append((losses[0], stepper.norm()))
             stepper.update(0.01)
     return found

@@ -23,7 +23,7 @@ from endash.training.machine import Machine
 
 
 @dataclass(frozen=True)
-class Task:
+class Step:
     """What a step is made of.
 
     Attributes:
@@ -65,7 +65,7 @@ class Measured:
 class Stepper(Protocol):
     """Makes steps; a context, at whose end nothing of them is left running."""
 
-    def gradient(self, task: Task) -> list[Measured]:
+    def gradient(self, step: Step) -> list[Measured]:
         """Take the gradient of all batches; their losses, up to the first that is not finite."""
 
     def norm(self) -> float:
@@ -87,22 +87,22 @@ class Work:
     def __init__(self, network: nn.Module, examples: Examples, config: TrainingConfig, machine: Machine) -> None:
         self.network, self.examples, self.config, self.machine = network, examples, config, machine
 
-    def gradient(self, task: Task) -> list[Measured]:
+    def gradient(self, step: Step) -> list[Measured]:
         """Add the gradient of the batches to that of the parameters; see `Stepper.gradient`. A batch may have no rows."""
         self.network.train()
         losses: list[Measured] = []
-        for rows in task.batches:
+        for rows in step.batches:
             if len(rows) == 0:
                 losses.append(Measured())
                 continue
             with self.machine.autocast():
                 loss = self.network.loss(  # type: ignore[operator]
-                    self.batch(rows), label_smoothing=self.config.label_smoothing, progress=task.progress
+                    self.batch(rows), label_smoothing=self.config.label_smoothing, progress=step.progress
                 )
             losses.append(Measured(float(loss.total.detach()), loss.tokens, loss.nll, loss.parts))
             if not math.isfinite(losses[-1].total):
                 break
-            (loss.total * (loss.tokens / task.targets)).backward()
+            (loss.total * (loss.tokens / step.targets)).backward()
         return losses
 
     def batch(self, rows: Rows) -> Batch:
@@ -119,10 +119,10 @@ class Alone:
     def __init__(self, work: Work, optimizer: torch.optim.Optimizer) -> None:
         self.work, self.optimizer = work, optimizer
 
-    def gradient(self, task: Task) -> list[Measured]:
+    def gradient(self, step: Step) -> list[Measured]:
         """See `Stepper`."""
         self.optimizer.zero_grad()
-        return self.work.gradient(task)
+        return self.work.gradient(step)
 
     def norm(self) -> float:
         """See `Stepper`."""

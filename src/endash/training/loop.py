@@ -20,7 +20,7 @@ from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
-from endash.training.gradient import Alone, Stepper, Task, Work
+from endash.training.gradient import Alone, Step, Stepper, Work
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.machine import Machine
@@ -126,7 +126,7 @@ class Training:
         group = list(islice(self._batches, self.config.accumulate))
         targets = sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
         rate = learning_rate(self.config, self.position.step + 1, progress=self._fraction())
-        losses = self._stepper.gradient(Task(self.position.step + 1, tuple(group), targets, self._fraction()))
+        losses = self._stepper.gradient(Step(self.position.step + 1, tuple(group), targets, self._fraction()))
         for rows, loss in zip(group, losses, strict=False):
             self._check(loss.total, "loss", [rows], rate)
             self.position.window.add(loss)

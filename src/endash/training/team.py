@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from endash.errors import TrainingError
-from endash.training.gradient import Measured, Task, Work
+from endash.training.gradient import Measured, Step, Work
 from endash.training.shares import Shares
 
 _LONG = 10.0  # seconds that a process which was told to end may take
@@ -82,10 +82,10 @@ class Team:
         """The processes that run beside this one."""
         return [other.pid for other in self._others if other.pid is not None]
 
-    def gradient(self, task: Task) -> list[Measured]:
+    def gradient(self, step: Step) -> list[Measured]:
         """See `Stepper`."""
         torch.set_num_threads(max(1, self.threads // self.count))
-        shares = self._all("gradient", [_share(task, rank, self.count) for rank in range(self.count)])
+        shares = self._all("gradient", [_share(step, rank, self.count) for rank in range(self.count)])
         return [Measured.of_shares(batch) for batch in zip(*shares, strict=False)]
 
     def norm(self) -> float:
@@ -152,12 +152,12 @@ class _Member:
         self._work, self._shares, self._rank, self._seed = work, shares, rank, seed
         self._optimizer = shares.begin(rank)
 
-    def gradient(self, task: Task) -> list[Measured]:
+    def gradient(self, step: Step) -> list[Measured]:
         if self._seed is not None:
-            own = np.random.SeedSequence([self._seed, task.step, self._rank]).generate_state(1, np.uint64)
+            own = np.random.SeedSequence([self._seed, step.step, self._rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(own[0]))
         self._shares.gradients[self._rank].zero_()
-        return self._work.gradient(task)
+        return self._work.gradient(step)
 
     def reduce(self, _: None) -> float:
         return self._shares.reduce(self._rank)
@@ -173,9 +173,9 @@ class _Member:
         self._shares.renew(self._rank)
 
 
-def _share(task: Task, rank: int, count: int) -> Task:
-    """What one process does of a task; neighbours are of like lengths, and go to different processes."""
-    return replace(task, batches=tuple(rows[rank::count] for rows in task.batches))
+def _share(step: Step, rank: int, count: int) -> Step:
+    """What one process does of a step; neighbours are of like lengths, and go to different processes."""
+    return replace(step, batches=tuple(rows[rank::count] for rows in step.batches))
 
 
 def _portable(error: Exception) -> Exception:
