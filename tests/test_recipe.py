@@ -163,6 +163,7 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
             "corpus.train={kind='tsv', path='a', header=false}",
             "--set corpus.train: source = 'source' with header = false: give the column's number",
         ),
+        ("training.metric=blue", "tiny.toml: training.metric = 'blue' is unknown: did you mean 'bleu'?"),
         ("corpus.filters=[{kind='emty'}]", "--set corpus.filters.0.kind: \"emty\" is unknown: did you mean 'empty'?"),
         (
             "corpus.filters=[{kind='duplicates', x=1}]",

@@ -29,6 +29,7 @@ from endash.retrieval import RetrievalConfig
 from endash.text import TextConfig
 from endash.training.config import DistillationConfig, TrainingConfig
 
+_METRICS = ("bleu", "chrf", "loss")
 _PARTS: dict[str | int, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
 
 
@@ -87,6 +88,7 @@ class Recipe(Config):
             head,
             why_not_search(self.decoding, self.decoder),
             self._too_long(),
+            self._why_not_metric(),
         )
         if reason := next(filter(None, reasons), None):
             raise ValueError(reason)
@@ -118,6 +120,12 @@ class Recipe(Config):
         if self.retrieval is not None:
             return "text.model = 'imported' has no token between the source and the target of a passage: leave [retrieval] out"
         return None
+
+    def _why_not_metric(self) -> str | None:
+        """Why training cannot judge a checkpoint by this metric."""
+        if (metric := self.training.metric) in _METRICS:
+            return None
+        return f"training.metric = {metric!r} is unknown: {nearest(metric, _METRICS)}"
 
     def _too_long(self) -> str | None:
         """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""

@@ -49,7 +49,7 @@ def saved(tmp_path: Path) -> Saved:
 
 def test_restore_gives_back_everything(saved: Saved) -> None:
     saved.write(1)
-    position = Position(3, 1, 2, 40, 7.25, [Validation(2, 1, 0.1 + 0.2, bleu=3.3)])
+    position = Position(3, 1, 2, 40, 7.25, [Validation(2, 1, {"loss": 0.1 + 0.2, "bleu": 3.3})])
     position.window.nll = 1 / 3
     saved.checkpoints.write(position, saved.network, saved.optimizer)
     drawn = torch.rand(3)
@@ -61,6 +61,14 @@ def test_restore_gives_back_everything(saved: Saved) -> None:
     own, restored = saved.optimizer.state[saved.network.middle.weight], optimizer.state[other.middle.weight]
     assert own.keys() == restored.keys() == {"step", "exp_avg", "exp_avg_sq"}
     assert all(torch.equal(own[slot], restored[slot]) for slot in own)
+
+
+def test_a_position_of_before_is_read_with_its_figures() -> None:
+    """Each figure had a field of its own."""
+    values = Position().to_dict()
+    values["validations"] = [{"step": 2, "epoch": 1, "loss": 0.5, "bleu": None, "chrf": 3.3, "kl": None}]
+    [validation] = Position.from_dict(values).validations
+    assert validation == Validation(2, 1, {"loss": 0.5, "chrf": 3.3})
 
 
 @pytest.mark.parametrize(

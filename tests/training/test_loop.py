@@ -17,6 +17,7 @@ from endash.training.config import TrainingConfig
 from endash.training.interruption import Stop
 from endash.training.journal import Journal, read
 from endash.training.loop import adamw
+from endash.training.position import Validation, best, stale
 
 
 def config(**changes: object) -> TrainingConfig:
@@ -80,6 +81,15 @@ def test_higher_bleu_is_better(tmp_path: Path) -> None:
     assert chosen is not None
     assert chosen.steps == (second,)
     assert chosen.figures == {"loss": 1.0, "bleu": 3.0}
+
+
+@pytest.mark.parametrize(("metric", "order", "since"), [("wer", [1, 0, 2, 3], 2), ("accuracy", [2, 3, 0, 1], 1)])
+def test_each_metric_knows_its_better_end(metric: str, order: list[int], since: int) -> None:
+    """Of two alike the earlier is the better."""
+    values = enumerate((2.0, 1.0, 3.0, 3.0))
+    validations = [Validation(step, step, {"loss": 1.0, metric: value}) for step, value in values]
+    assert [one.step for one in best(validations, metric, 4)] == order
+    assert stale(validations, metric) == since
 
 
 def test_max_minutes_ends_the_run_with_a_validation(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def test_the_kl_of_a_sentence_is_told_of_both_parts(tmp_path: Path) -> None:
         told = [row["kl"] for row in rows if row["kind"] == kind]
         assert told
         assert all(0 < kl < 50 for kl in told)
-    assert [one.kl for one in trained.position.validations] == [row["kl"] for row in rows if row["kind"] == "valid"]
+    assert [one.figures["kl"] for one in trained.position.validations] == [
+        row["kl"] for row in rows if row["kind"] == "valid"
+    ]
 
 
 def test_validation_draws_the_same_each_time_and_leaves_the_generator_as_it_was(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def choose(
         figures = validate()
         if figures is None:
             return None
-        mean = Validation(position.step, position.epoch, **figures)
+        mean = Validation(position.step, position.epoch, figures)
         if best([candidates[0], mean], config.metric, 1) == [mean]:
             return Chosen(steps, figures)
     put(checkpoints.average([candidates[0].step]), network, where=str(checkpoints.folder))

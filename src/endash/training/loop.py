@@ -37,7 +37,7 @@ class Surroundings:
     """What the loop calls for all that is not training.
 
     Attributes:
-        validate: loss, and BLEU or chrF where that is the metric, of the network as it stands; None if `Stop` was
+        validate: ``loss`` and the metric of the network as it stands, by name; None if `Stop` was
             requested meanwhile.
         keep_best: called when the network as it stands is the best so far.
         readable: an example as words, for the report of a loss that is not finite.
@@ -171,7 +171,7 @@ class Training:
         if figures is None:
             return
         position, metric = self.position, self.config.metric
-        validation = Validation(position.step, position.epoch, **figures)
+        validation = Validation(position.step, position.epoch, figures)
         position.validations.append(validation)
         if improved := stale(position.validations, metric) == 0:
             self.surroundings.keep_best()

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from endash.objectives.cross_entropy import Loss
     from endash.training.gradient import Measured
 
-MetricName = Literal["bleu", "chrf", "loss"]
+LOWER = frozenset({"loss", "kl", "perplexity", "ter", "wer", "cer", "ser"})
+"""The figures of which the lower is the better; of all others it is the higher."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What the valid part said after `step` steps: nats per target token, and BLEU or chrF if that is the metric.
+    """What the valid part said after `step` steps.
 
-    Of a variational model `loss` is the bound, and `kl` that part of it, in nats per sentence.
+    `figures` are by name: always ``loss`` in nats per target token, the metric, and the parts of the loss in nats per example.
+    Of a variational model ``loss`` is the bound, and ``kl`` that part of it.
     """
 
     step: int
     epoch: int
-    loss: float
-    bleu: float | None = None
-    chrf: float | None = None
-    kl: float | None = None
+    figures: dict[str, float]
 
     @property
-    def figures(self) -> dict[str, float]:
-        """The figures by name."""
-        named = {"loss": self.loss, "bleu": self.bleu, "chrf": self.chrf, "kl": self.kl}
-        return {name: value for name, value in named.items() if value is not None}
+    def loss(self) -> float:
+        """Nats per target token."""
+        return self.figures["loss"]
 
-    def value(self, metric: MetricName) -> float:
-        """The figure that decides."""
-        return self.figures[metric]
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The validation of which `asdict` gave the values; before, each figure had a field, null if it was not made."""
+        if "figures" in values:
+            return cls(**values)
+        figures = {name: value for name, value in values.items() if name not in {"step", "epoch"} and value is not None}
+        return cls(values["step"], values["epoch"], figures)
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Position:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Position:
         """The position of which `to_dict` gave the values."""
-        validations = [Validation(**one) for one in values["validations"]]
+        validations = [Validation.from_dict(one) for one in values["validations"]]
         return cls(**{**values, "validations": validations, "window": Window(**values["window"])})
 
     @property
@@ -88,12 +90,12 @@ class Position:
         return bool(self.validations) and self.validations[-1].step == self.step
 
 
-def best(validations: Sequence[Validation], metric: MetricName, count: int) -> list[Validation]:
-    """The `count` best validations, the best first; of two alike the earlier."""
-    sign = 1 if metric == "loss" else -1
-    return sorted(validations, key=lambda one: (sign * one.value(metric), one.step))[:count]
+def best(validations: Sequence[Validation], metric: str, count: int) -> list[Validation]:
+    """The `count` best validations by this figure, the best first; of two alike the earlier."""
+    sign = 1 if metric in LOWER else -1
+    return sorted(validations, key=lambda one: (sign * one.figures[metric], one.step))[:count]
 
 
-def stale(validations: Sequence[Validation], metric: MetricName) -> int:
+def stale(validations: Sequence[Validation], metric: str) -> int:
     """How many validations were made since the best one."""
     return len(validations) - 1 - validations.index(best(validations, metric, 1)[0]) if validations else 0

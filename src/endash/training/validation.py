@@ -15,6 +15,7 @@ from endash.training.interruption import Stop
 from endash.training.machine import Machine
 from endash.training.position import Window
 
+_SCORES = {"bleu": bleu, "chrf": chrf}
 _SENTENCES = 256  # translated between two looks at whether to stop
 
 
@@ -35,14 +36,13 @@ class Validator:
         with torch.random.fork_rng():  # a latent vector that is drawn leaves training's own draws as they are
             torch.manual_seed(0)
             figures = self._losses()
-        if self.config.metric == "loss":
+        metric = self.config.metric
+        if metric == "loss":
             return figures
         hypotheses = self._translations(stop)
         if hypotheses is None:
             return None
-        if self.config.metric == "bleu":
-            return figures | {"bleu": bleu(hypotheses, self.references, tokenize=self.tokenize).value}
-        return figures | {"chrf": chrf(hypotheses, self.references).value}
+        return figures | {metric: _SCORES[metric](hypotheses, self.references, tokenize=self.tokenize).value}
 
     def _losses(self) -> dict[str, float]:
         """The loss in nats per target token, its named parts in nats per example."""
