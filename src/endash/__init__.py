@@ -15,23 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from endash.engine import Engine
+    from endash.label_model import LabelModel
+    from endash.loading import load
     from endash.memory import Memory
     from endash.memory_store import MemoryStore
-    from endash.model import Model, load
+    from endash.model import Model
     from endash.plugins import load_plugin
     from endash.recipe import Recipe
     from endash.training import train
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Memory", "MemoryStore", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
+__all__ = ["Engine", "LabelModel", "Memory", "MemoryStore", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
 
 _HOMES = {
     "Engine": "endash.engine",
+    "LabelModel": "endash.label_model",
     "Memory": "endash.memory",
     "MemoryStore": "endash.memory_store",
     "Model": "endash.model",
     "Recipe": "endash.recipe",
-    "load": "endash.model",
+    "load": "endash.loading",
     "load_plugin": "endash.plugins",
     "train": "endash.training",
 }

@@ -10,6 +10,7 @@ from endash.decoding.config import DecodingConfig, Search
 from endash.encoders import encoders
 from endash.links import links
 from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig, Writes
+from endash.registry import kind_of
 
 SEARCHES: dict[Writes, tuple[Search, ...]] = {"in order": ("beam", "sample"), "at once": ("mask-predict",)}
 """The searches for each way of writing, the default first."""
@@ -61,11 +62,6 @@ def why_not_search(decoding: DecodingConfig, decoder: PartConfig) -> str | None:
         f"decoding.search = {decoding.search!r} does not write as decoder.kind = {decoder.kind!r} does, {writes}: "
         f"set decoding.search = {' or '.join(map(repr, SEARCHES[writes]))}"
     )
-
-
-def kind_of(config: Config) -> str:
-    """The kind under which a part's settings are registered."""
-    return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)
 
 
 def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from endash.combination import kind_of
+from endash.registry import kind_of
 from endash.errors import ModelError, TextError
 from endash.memory import Latent, Memory
 from endash.text import EOS

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endash.combination import kind_of
+from endash.registry import kind_of
 from endash.config import Config
 from endash.decoders.self_attention import SelfAttentionConfig
 from endash.decoders.ssru import SSRUDecoderConfig

@@ -1,33 +1,30 @@
-"""A model: vocabularies and a network, text in and text out, saved as one folder.
+"""A model that writes text: vocabularies and a network, saved as one folder.
 
 Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import torch
-from torch import Tensor, nn
 
 from endash import latent, lowering, model_folder
-from endash.combination import kind_of, why_not_search
+from endash.combination import why_not_search
+from endash.registry import kind_of
+from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import Piece, check_list, check_prefixes, prefixes_of, split, translate
+from endash.decoding.pieces import Piece, check_prefixes, prefixes_of, split, translate
 from endash.errors import MemoryMismatchError, ModelError, RecipeError
 from endash.evaluation.alignment import align_words
-from endash.files import whole_folder
 from endash.memory import Memory
+from endash.model_base import EncodingModel
 from endash.network import Network, Watched
 from endash.path import Path as SearchPath
-from endash.reading import Reading, batches, lengths, read
+from endash.reading import batches
 from endash.recipe import Recipe
 from endash.retrieval import PairIndex
 from endash.shortlist import Shortlist
@@ -35,32 +32,26 @@ from endash.text import EOS, PAD, Codec
 from endash.text.foreign import ForeignTokenizer
 
 
-class Model:
+class Model(EncodingModel[Network]):
     """An encoder–decoder model with its text: ``model("text")``, or step by step by `encode` and `decode`.
 
-    Attributes:
-        recipe: how it was made, and how it decodes by default.
-        codec: its vocabularies.
-        network: its parameters, as a torch module.
-        pairs: the translation memory that it reads, where its recipe has ``[retrieval]``.
+    Attributes: those of `EncodingModel`, and
         shortlist: which target tokens may be written for which source tokens, where that was learned.
     """
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, *, pairs: PairIndex | None = None) -> None:
-        self.recipe, self.codec, self.network, self.pairs = recipe, codec, network, pairs
+        super().__init__(recipe, codec, network, pairs=pairs)
         self.shortlist: Shortlist | None = None
-        self._origin: tuple[int, str] | None = None
         self._path: SearchPath | None = None
 
     @classmethod
-    def build(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Model:
-        """A model with fresh parameters, drawn from torch's generator; an encoder that was trained before brings its own."""
-        model = cls._shaped(recipe, codec, pairs)
-        model.network.encoder.begin()
-        return model
-
-    @classmethod
-    def _shaped(cls, recipe: Recipe, codec: Codec, pairs: PairIndex | None) -> Model:
+    def shaped(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Self:
+        """See `EncodingModel.shaped`. Raises ModelError for a recipe whose task writes no text."""
+        if recipe.does.writes != "text":
+            raise ModelError(
+                f"this is a model of task.kind = {kind_of(recipe.task)!r}, which writes no text but {recipe.does.writes}: "
+                "ask it by endash predict, or load it by endash.load"
+            )
         network = Network(
             recipe.encoder,
             recipe.link,
@@ -68,19 +59,41 @@ class Model:
             head=recipe.head,
             source_size=codec.size_source,
             target_size=codec.size_target,
-            passages=recipe.retrieval.passages if recipe.retrieval else 0,
+            passages=recipe.joins,
+            frontend=recipe.frontend,
         )
         return cls(recipe, codec, network, pairs=pairs)
 
     @overload
-    def __call__(self, text: str, **decoding: Any) -> str: ...
+    def __call__(self, source: str, **decoding: Any) -> str: ...
     @overload
-    def __call__(self, text: list[str], **decoding: Any) -> list[str]: ...
-    def __call__(self, text: str | list[str], **decoding: Any) -> str | list[str]:
-        """What the model makes of a text, or of each text of a list; `decoding` as for `translate`."""
-        texts = [text] if isinstance(text, str) else text
-        best = [found[0].text for found in self.translate(texts, scored=False, **decoding)]
-        return best[0] if isinstance(text, str) else best
+    def __call__(self, source: list[Any], **decoding: Any) -> list[str]: ...
+    def __call__(self, source: Any, **decoding: Any) -> str | list[str]:
+        """What the model writes for a source, or for each source of a list; `decoding` as for `translate`.
+
+        A source is a text, or what else the model's task reads: the name of a sound or picture, a record of a corpus.
+        """
+        sources = source if isinstance(source, list) else [source]
+        answers = self.answer([self.record(one) for one in sources], **decoding)
+        return answers if isinstance(source, list) else answers[0]
+
+    def answer(
+        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None, **decoding: Any
+    ) -> list[str]:
+        """The best text for each record; `progress` and `decoding` as for `translate`."""
+        if self.task.reads == "text" and self.recipe.does.joins == 0:
+            texts = [self.task.sources(record)[0] for record in records]
+            return [found[0].text for found in self.translate(texts, scored=False, progress=progress, **decoding)]
+        config, readings = self.decoding(**decoding), self.read(records)
+        answers = [""] * len(records)
+        for batch in batches([one.length for one in readings], config.batch_tokens):
+            with self.path.products(config):
+                memory = self.encode_read([readings[i] for i in batch])
+            for row, found in zip(batch, self._write(memory, config, rows=batch), strict=True):
+                answers[row] = found[0].text
+            if progress is not None:
+                progress(len(batch))
+        return answers
 
     def translate(
         self,
@@ -119,9 +132,10 @@ class Model:
                 core, how = self.path.core(config), {"alignment": alignment, "scored": scored}
                 yield from self.path.served.decode(core, some, config, prefixes=begun, **how)
                 return
-            for batch in batches(self._lengths([piece.text for piece in some]), config.batch_tokens):
+            readings = self.read([piece.text for piece in some])
+            for batch in batches([one.length for one in readings], config.batch_tokens):
                 with self.path.products(config):
-                    memory = self._encode([some[i].text for i in batch])
+                    memory = self.encode_read([readings[i] for i in batch])
                 rows, own = [some[i].row for i in batch], begun and [begun[i] for i in batch]
                 yield batch, self._write(memory, config, rows=rows, prefixes=own, alignment=alignment)
 
@@ -141,41 +155,6 @@ class Model:
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
         split(texts, self.codec.split_source)
-
-    def encode(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> Memory:
-        """The memory of texts, one row each, with what the translation memory has on them joined.
-
-        It is made in batches of ``decoding.batch_tokens``; `progress` is called with the size of each.
-        Raises TextError for a text that is longer than the model takes.
-        """
-        check_list(texts)
-        places = list(batches(self._lengths(texts), self.recipe.decoding.batch_tokens)) or [[]]
-        memories = []
-        for batch in places:
-            memories.append(self._encode([texts[i] for i in batch]))
-            if progress is not None:
-                progress(len(batch))
-        order = [i for batch in places for i in batch]
-        rows = sorted(range(len(order)), key=order.__getitem__)
-        return replace(Memory.stack(memories).select(rows), origin=self.origin)
-
-    @torch.no_grad()
-    def _encode(self, texts: Sequence[str]) -> Memory:
-        self.network.eval()
-        readings = self._read(texts)
-        passages = tuple(map(self._tensor, zip(*(one.passages for one in readings), strict=True)))
-        memory = self.network.encode(self._tensor([one.tokens for one in readings]), passages)
-        return replace(memory, sources=tuple(texts))
-
-    def memory_keys(self, texts: Sequence[str]) -> list[str]:
-        """What the memory of each text is called in a `MemoryStore`.
-
-        It is a fingerprint of the text, of the pairs that are read beside it and of the origin: where the encoder or those
-        pairs have changed, so has the key. Raises LongTextError for a text that is longer than the model takes.
-        """
-        check_list(texts)
-        origin = self.origin
-        return [one.key(origin) for one in self._read(texts)]
 
     def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
@@ -208,17 +187,17 @@ class Model:
         """
         if len(sources) != len(targets):
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
-        scores, lengths = [0.0] * len(sources), self._lengths(sources)
+        scores, readings = [0.0] * len(sources), self.read(sources)
         greedy = DecodingConfig(beam=1)
         if self.path.reads_sources(greedy):
             read = self.codec.encode_sources(sources)
             written = self.codec.encode_targets(targets, [source.placeholders for source in read])
             return self.path.served.score(self.path.core(greedy), [source.tokens for source in read], written)
-        for batch in batches(lengths, self.recipe.decoding.batch_tokens):
-            memory = self._encode([sources[i] for i in batch])
+        for batch in batches([one.length for one in readings], self.recipe.decoding.batch_tokens):
+            memory = self.encode_read([readings[i] for i in batch])
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
-            totals = self.network.score(memory, self._tensor(tokens)).sum(1).tolist()
+            totals = self.network.score(memory, self.padded(tokens)).sum(1).tolist()
             for i, total in zip(batch, totals, strict=True):
                 scores[i] = total
         return scores
@@ -230,74 +209,6 @@ class Model:
     def interpolate(self, first: str, last: str, *, steps: int, **decoding: Any) -> list[str]:
         """Texts on the way from one to another; see `endash.latent.interpolate`."""
         return latent.interpolate(self, first, last, steps=steps, **decoding)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.network.target_embedding.weight.device
-
-    @property
-    def origin(self) -> str:
-        """Fingerprint of all that a memory depends on: the encoder's settings and parameters, its dtype, the vocabulary, and
-        whether the states of each layer are kept."""
-        modules = (self.network.source_embedding, self.network.segment_embedding, self.network.encoder)
-        parameters = [one.detach() for module in modules if module is not None for one in module.parameters()]
-        contents = [one.cpu().contiguous().flatten().view(torch.uint8).numpy().data for one in parameters]
-        about = [f"{tuple(one.shape)} {one.dtype}" for one in parameters]
-        # of each call: torch's own counter of changes knows nothing of a fused optimiser, of .data and of a new dtype
-        seen = hash((*about, *map(zlib.crc32, contents)))
-        if self._origin is None or self._origin[0] != seen:
-            told = hashlib.blake2b(self.codec.fingerprint().encode(), digest_size=16)
-            elsewhere: Any = {"folder": True, "encoder": {"folder"}}  # what was read there is in the parameters
-            told.update(self.recipe.encoder.model_dump_json(exclude=elsewhere).encode())
-            told.update(b"layers" if self.network.keeps_layers else b"")
-            for one, content in zip(about, contents, strict=True):
-                told.update(one.encode())
-                told.update(content)
-            self._origin = seen, told.hexdigest()
-        return self._origin[1]
-
-    def save(self, path: str | os.PathLike[str], *, notes: Sequence[str] = ()) -> None:
-        """Write the model as one folder; `notes` are lines for its model card, such as its scores.
-
-        Until all of it is written, what stood at `path` stays. Raises ModelError if that is anything but a model, or
-        if the model cannot be written.
-        """
-        model_folder.check_replaceable(Path(path))
-        try:
-            with whole_folder(Path(path)) as new:
-                model_folder.write_parameters(new, self.network)
-                (new / model_folder.RECIPE).write_text(self.recipe.to_toml(), encoding="utf-8")
-                self.codec.save(new / model_folder.TEXT)
-                if self.pairs is not None:
-                    self.pairs.save(new / model_folder.PAIRS)
-                if self.shortlist is not None:
-                    self.shortlist.save(new / model_folder.SHORTLIST)
-                if self.path.serves:
-                    self.path.served.save(new, shared=lowering.shared(self.network))
-                card = model_folder.card(self.recipe, self.network, notes)
-                (new / model_folder.CARD).write_text(card, encoding="utf-8")
-        except OSError as error:
-            raise ModelError(
-                f"{path}: the model cannot be written ({error.strerror or error}): free some space or name another place"
-            ) from error
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Model:
-        """The model in a folder that `save` wrote, or the best one of a run. No code in the folder is run.
-
-        Raises ModelError for a folder that is missing, incomplete, or whose parts do not fit together.
-        """
-        where = model_folder.find(Path(path))
-        recipe = Recipe.load(where / model_folder.RECIPE, run_plugins=False)
-        codec = Codec.load(where / model_folder.TEXT)
-        pairs = PairIndex.load(where / model_folder.PAIRS) if recipe.retrieval else None
-        model = cls._shaped(recipe, codec, pairs)
-        model_folder.read_parameters(where, model.network)
-        if (where / model_folder.SHORTLIST).exists():
-            model.shortlist = Shortlist.load(where / model_folder.SHORTLIST, (codec.size_source, codec.size_target))
-        model.network.eval()
-        return model
 
     @torch.no_grad()
     def search(
@@ -372,10 +283,12 @@ class Model:
     @torch.no_grad()
     def watch(self, memory: Memory, tokens: Sequence[int]) -> Watched:
         """What the network reads, copies and scores while it writes these tokens, and the end after them, to each row."""
-        return self.network.watch(memory, self._tensor([[*tokens, EOS]] * len(memory)))
+        return self.network.watch(memory, self.padded([[*tokens, EOS]] * len(memory)))
 
     def _own(self, memory: Memory) -> list[list[int]]:
-        """The tokens of each row's own source, without what was joined and without padding."""
+        """The tokens of each row's own source, without what was joined and without padding; of a sound or picture padding alone."""
+        if memory.tokens is None and self.task.reads != "text":
+            return [[PAD] * length for length in memory.mask.sum(1).tolist()]
         if memory.tokens is None or len(memory.sources) != len(memory):
             raise MemoryMismatchError(
                 "a memory without its sources' texts and tokens cannot be decoded: encode it with model.encode"
@@ -383,18 +296,20 @@ class Model:
         own = memory.mask if memory.segments is None else memory.mask & (memory.segments == 0)
         return [tokens[where].tolist() for tokens, where in zip(memory.tokens, own, strict=True)]
 
-    def _read(self, texts: Sequence[str]) -> list[Reading]:
-        passages = self.recipe.retrieval.passages if self.recipe.retrieval else 0
-        return read(texts, self.codec, limit=self.recipe.text.max_length, pairs=self.pairs, passages=passages)
+    def _save_more(self, folder: Path) -> None:
+        if self.shortlist is not None:
+            self.shortlist.save(folder / model_folder.SHORTLIST)
+        if self.path.serves:
+            self.path.served.save(folder, shared=lowering.shared(self.network))
 
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
-        return lengths(texts, self.codec, limit=self.recipe.text.max_length)
-
-    def _tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
-        if not any(map(len, rows)):
-            return torch.zeros(len(rows), 1, dtype=torch.long, device=self.device)
-        return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=PAD).to(self.device)
+    @classmethod
+    def of_folder(cls, folder: Path, recipe: Recipe) -> Self:
+        """See `EncodingModel.of_folder`."""
+        model = super().of_folder(folder, recipe)
+        if (folder / model_folder.SHORTLIST).exists():
+            sizes = model.codec.size_source, model.codec.size_target
+            model.shortlist = Shortlist.load(folder / model_folder.SHORTLIST, sizes)
+        return model
 
 
 def load(path: str | os.PathLike[str]) -> Model:

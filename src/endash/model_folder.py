@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from endash.errors import ModelError
 from endash.files import save_tensors
+from endash.registry import kind_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,18 +117,26 @@ def card(recipe: Recipe, network: nn.Module, notes: Sequence[str]) -> str:
     lines = [
         f"# {recipe.name}",
         "",
-        f"An encoder–decoder model of {count / 1e6:.1f} million parameters: "
-        f"{recipe.encoder.kind} encoder, {getattr(recipe.link, 'kind')} link, {recipe.decoder.kind} decoder.",  # noqa: B009
+        f"{_made_of(recipe)} of {count / 1e6:.1f} million parameters, for {kind_of(recipe.task)}: {_parts(recipe)}.",
         "",
         *(f"- {note}" for note in notes),
         "",
         "```sh",
-        'echo "…" | endash translate FOLDER',
+        f"echo \"…\" | endash {'translate' if kind_of(recipe.task) == 'translation' else 'predict'} FOLDER",
         "```",
         "",
         f"`{RECIPE}` says {_told(recipe)}. It was made by Endash (https://pypi.org/project/endash).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _made_of(recipe: Recipe) -> str:
+    return "An encoder–decoder model" if recipe.does.writes == "text" else "An encoder with a head that labels"
+
+
+def _parts(recipe: Recipe) -> str:
+    parts = {"frontend": recipe.frontend, "encoder": recipe.encoder, "link": recipe.link, "decoder": recipe.decoder}
+    return ", ".join(f"{kind_of(part)} {role}" for role, part in parts.items() if part is not None)
 
 
 def _told(recipe: Recipe) -> str:

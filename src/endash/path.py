@@ -37,7 +37,7 @@ class Path:
 
     def __init__(self, recipe: Recipe, codec: Codec, network: Network, shortlist: Shortlist | None) -> None:
         self.recipe, self.codec, self.network, self.shortlist = recipe, codec, network, shortlist
-        self._passages = recipe.retrieval.passages if recipe.retrieval else 0
+        self._passages, self._reads_text = recipe.joins, recipe.does.reads == "text"
         self._cores: dict[Precision, tuple[int, Core]] = {}
         self._lock = threading.Lock()
         self._parameters = list(network.parameters())
@@ -73,7 +73,7 @@ class Path:
         numpy can read its parameters."""
         read = all(parameter.dtype in (torch.float32, torch.float16) for parameter in self._parameters)
         lowered = self._why_not_lowered() is None
-        return lowered and read and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
+        return lowered and read and self._reads_tokens
 
     def _why_not_lowered(self) -> str | None:
         recipe = self.recipe
@@ -81,7 +81,11 @@ class Path:
 
     def reads_sources(self, config: DecodingConfig) -> bool:
         """Whether `find` takes sources, and no memory need be made of them."""
-        return self.why_not(config) is None and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
+        return self.why_not(config) is None and self._reads_tokens
+
+    @property
+    def _reads_tokens(self) -> bool:
+        return self._reads_text and lowering.reads_sources(self.recipe.encoder, passages=self._passages)
 
     def core(self, config: DecodingConfig) -> Core:
         """The core that decodes with the parameters as they are now; errors as of `Served.core`."""

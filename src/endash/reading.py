@@ -1,4 +1,4 @@
-"""What a model reads of a text: its tokens, and those of the pairs of its translation memory that are near it."""
+"""What a model's encoder is given of a source: its tokens, or a sound or picture; and of what is joined to it."""
 
 from __future__ import annotations
 
@@ -6,53 +6,67 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from endash.corpora import Record
 from endash.errors import LongTextError
 from endash.retrieval import Neighbour, PairIndex
+from endash.tasks import Task
 from endash.text import Codec
 from endash.text.codec import EncodedSource
+
+Source = Any
+"""A text, whatever else a task makes a `Record` of, or such a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as an encoder is given it.
+    """A source as an encoder is given it.
 
     Attributes:
-        text: the source.
-        tokens: its token ids, which end in eos.
-        passages: the token ids of each pair read beside it, nearest first; none in place of a pair that is missing or too long.
+        text: the source as a text, or the name of the file that it is.
+        source: its token ids, which end in eos; or the values of a sound or picture.
+        length: how many positions that makes.
+        passages: the token ids of each text that is joined to it; none in place of one that is missing or too long.
     """
 
     text: str
-    tokens: list[int]
+    source: list[int] | NDArray[Any]
+    length: int
     passages: tuple[list[int], ...]
 
     def key(self, origin: str) -> str:
-        """32 hexadecimal digits, the same if and only if the text, its passages and the encoder of this `origin` are."""
+        """32 hexadecimal digits, the same if and only if the source, its passages and the encoder of this `origin` are."""
+        signal = isinstance(self.source, np.ndarray)
         told = json.dumps([origin, self.text, self.passages])
-        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(told.encode() + (self.source.tobytes() if signal else b""), digest_size=16).hexdigest()  # type: ignore[union-attr]
 
 
-def read(texts: Sequence[str], codec: Codec, *, limit: int, pairs: PairIndex | None, passages: int) -> list[Reading]:
-    """What is read of each text: up to `limit` tokens, and of the nearest `pairs` so many as `passages`.
+def read(
+    records: Sequence[Record], task: Task, codec: Codec, *, pairs: PairIndex | None, passages: int
+) -> list[Reading]:
+    """What is read of each record; so many `passages` are joined to it: those of the nearest `pairs`, or the record's own.
 
-    Raises LongTextError for a text of more tokens.
+    Raises LongTextError for a text of more than ``text.max_length`` tokens.
     """
-    encoded = codec.encode_sources(texts)
-    _check(texts, encoded, limit)
-    nearest = pairs.nearest(texts, count=passages, exclude_own=False) if pairs and passages else [[] for _ in texts]
-    ranks = [_passages(codec, encoded, nearest, rank, limit=limit) for rank in range(passages)]
+    if task.reads != "text":
+        return [Reading(record.source, *task.signal(record), ()) for record in records]
+    limit, parts = codec.config.max_length, [task.sources(record) for record in records]
+    encoded = codec.encode_sources([texts[0] for texts in parts])
+    _check([record.source for record in records], encoded, limit)
+    if pairs is None:
+        joined = [task.join(texts[1:], codec) for texts in parts]
+    else:
+        nearest = pairs.nearest([texts[0] for texts in parts], count=passages, exclude_own=False)
+        ranks = [_passages(codec, encoded, nearest, rank, limit=limit) for rank in range(passages)]
+        joined = [[rank[row] for rank in ranks] for row in range(len(records))]
     return [
-        Reading(text, source.tokens, tuple(rank[row] for rank in ranks))
-        for row, (text, source) in enumerate(zip(texts, encoded, strict=True))
+        Reading(record.source, source.tokens, len(source.tokens), tuple(further))
+        for record, source, further in zip(records, encoded, joined, strict=True)
     ]
-
-
-def lengths(texts: Sequence[str], codec: Codec, *, limit: int) -> list[int]:
-    """How many tokens each text has. Raises LongTextError for the first that has more than `limit`."""
-    encoded = codec.encode_sources(texts)
-    _check(texts, encoded, limit)
-    return [len(source.tokens) for source in encoded]
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -7,30 +7,38 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from endash.combination import SEARCHES, why_not, why_not_search
+from endash.registry import kind_of
 from endash.config import Config, apply_overrides
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.errors import RecipeError, nearest
+from endash.frontends import frontends
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.parts.contracts import PartConfig
 from endash.plugins import load_plugin
 from endash.registry import Registry
 from endash.retrieval import RetrievalConfig
+from endash.tasks import Task, TranslationTask, tasks
 from endash.text import TextConfig
 from endash.training.config import DistillationConfig, TrainingConfig
 
-_METRICS = ("bleu", "chrf", "loss")
-_PARTS: dict[str | int, Registry[Any]] = {"encoder": encoders, "link": links, "decoder": decoders}
+_PARTS: dict[str | int, Registry[Any]] = {
+    "task": tasks,
+    "frontend": frontends,
+    "encoder": encoders,
+    "link": links,
+    "decoder": decoders,
+}
 
 
 class TrainedConfig(Config):
@@ -56,11 +64,14 @@ class Recipe(Config):
     name: Annotated[str, Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     plugins: Annotated[tuple[str, ...], Field(description="Python files that register parts of your own")] = ()
+    task: Annotated[SerializeAsAny[Config], tasks.field()] = Field(default_factory=TranslationTask.Config)
     corpus: CorpusConfig
     text: TextConfig = Field(default_factory=TextConfig)
+    frontend: Annotated[SerializeAsAny[Config] | None, frontends.field()] = None
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()]
-    link: Annotated[SerializeAsAny[Config], links.field()]
-    decoder: Annotated[SerializeAsAny[PartConfig], decoders.field()]
+    # None where the task writes labels, and only there: whoever reads them has a model that writes text
+    link: Annotated[SerializeAsAny[Config], links.field()] = None  # type: ignore[assignment]
+    decoder: Annotated[SerializeAsAny[PartConfig], decoders.field()] = None  # type: ignore[assignment]
     head: HeadConfig = Field(default_factory=HeadConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
@@ -69,30 +80,63 @@ class Recipe(Config):
     distillation: DistillationConfig | None = None
 
     @property
+    def does(self) -> Task:
+        """Its task."""
+        return tasks.build(self.task)
+
+    @property
+    def joins(self) -> int:
+        """How many further sources are joined to the memory of the first."""
+        return self.retrieval.passages if self.retrieval else self.does.joins
+
+    @property
     def takes_shortlist(self) -> bool:
-        """True if what the model writes hangs on its source's tokens alone: it copies nothing and reads no passages."""
-        return not self.head.pointer and self.retrieval is None
+        """True if what the model writes hangs on its source's tokens alone: it copies nothing and nothing is joined."""
+        does = self.does
+        return does.writes == "text" and does.reads == "text" and not self.head.pointer and self.joins == 0
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if reason := self._why_not_task():
+            raise ValueError(reason)
+        if self.does.writes != "text":
+            return self
         embedded = self.encoder.reads == "vectors"
         head = self.head.why_not(
             joint=self.text.joint,
-            encoder_width=self.encoder.input_width if embedded else None,
+            encoder_width=self.encoder.input_width if embedded and self.frontend is None else None,
             decoder_width=self.decoder.width,
         )
         reasons = (
             why_not(self.encoder, self.link, self.decoder),
-            None if embedded else self._why_not_read_itself(),
+            None if embedded or self.does.reads != "text" else self._why_not_read_itself(),
             self._why_not_imported(),
             head,
             why_not_search(self.decoding, self.decoder),
             self._too_long(),
-            self._why_not_metric(),
         )
         if reason := next(filter(None, reasons), None):
             raise ValueError(reason)
         return self
+
+    def _why_not_task(self) -> str | None:
+        """Why the sections of this recipe are not those of its task."""
+        does, kind = self.does, kind_of(self.task)
+        halves = {"link": self.link, "decoder": self.decoder}
+        if does.writes == "text" and (missing := [name for name, half in halves.items() if half is None]):
+            return f"[{missing[0]}] is missing, and has no default: task.kind = {kind!r} writes text, through a link and a decoder"
+        if does.writes != "text" and (given := [name for name, half in halves.items() if half is not None]):
+            return f"task.kind = {kind!r} reads its {does.writes} off the memory: leave [{given[0]}] out"
+        if self.frontend is not None and does.reads == "text":
+            return f"task.kind = {kind!r} reads text, and [frontend] is for sound and pictures: leave it out"
+        if does.reads != "text" and self.frontend is None and self.encoder.reads != does.reads:
+            return f"task.kind = {kind!r} reads {does.reads}: give a [frontend] or an encoder that reads them"
+        if self.retrieval is not None and (does.joins or does.reads != "text" or does.writes != "text"):
+            return f"[retrieval] joins pairs to a source of text, which task.kind = {kind!r} does not take: leave it out"
+        allowed = ("loss", *does.metrics)
+        if self.training.metric not in allowed:
+            return f"training.metric = {self.training.metric!r} is unknown: {nearest(self.training.metric, allowed)}"
+        return does.why_not(self)
 
     def _why_not_read_itself(self) -> str | None:
         """Why an encoder that reads the source itself does not go with the rest of this recipe."""
@@ -120,12 +164,6 @@ class Recipe(Config):
         if self.retrieval is not None:
             return "text.model = 'imported' has no token between the source and the target of a passage: leave [retrieval] out"
         return None
-
-    def _why_not_metric(self) -> str | None:
-        """Why training cannot judge a checkpoint by this metric."""
-        if (metric := self.training.metric) in _METRICS:
-            return None
-        return f"training.metric = {metric!r} is unknown: {nearest(metric, _METRICS)}"
 
     def _too_long(self) -> str | None:
         """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""
@@ -178,6 +216,7 @@ class Recipe(Config):
         if run_plugins:
             for plugin in plugins:
                 load_plugin(plugin)
+        _fill_in(data)
         _name_search(data)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
@@ -227,6 +266,23 @@ def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
     if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
         return []  # refused with the rest
     return [str(((Path.cwd() if typed else folder) / one).resolve()) for one in named]
+
+
+def _fill_in(data: dict[str, Any]) -> None:
+    """Put the defaults of the task under what the recipe says itself, and the metric that a training goes by."""
+    kind = _kind_in(data.get("task", {"kind": "translation"}))
+    if kind not in list(tasks):
+        return  # refused with the rest
+    cls = tasks[str(kind)]
+    _under(data, {**cls.defaults, "training": {"metric": cls.metrics[0], **cls.defaults.get("training", {})}})
+
+
+def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for key, value in defaults.items():
+        if not isinstance(value, Mapping):
+            data.setdefault(key, value)
+        elif isinstance(held := data.setdefault(key, {}), dict) and held.get("kind", value.get("kind")) == value.get("kind"):
+            _under(held, value)
 
 
 def _name_search(data: dict[str, Any]) -> None:

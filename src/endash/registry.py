@@ -18,6 +18,11 @@ from endash.errors import RecipeError, nearest
 T = TypeVar("T")
 
 
+def kind_of(config: Config) -> str:
+    """The kind under which a part's settings are registered."""
+    return str(getattr(config, "kind"))  # noqa: B009  (every registered Config has a kind)
+
+
 class Registry(Generic[T]):
     """The registered classes of one role, such as the links, each with its `Config` class under one kind."""
 

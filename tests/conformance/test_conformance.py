@@ -16,7 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from endash.combination import kind_of, why_not
+from endash.combination import why_not
+from endash.registry import kind_of
 from endash.config import Config
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig

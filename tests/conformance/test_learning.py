@@ -14,7 +14,8 @@ import pytest
 import torch
 from test_conformance import TINY_BERT, Combination, combined, over, small
 
-from endash.combination import kind_of, why_not
+from endash.combination import why_not
+from endash.registry import kind_of
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.decoding.mask_predict import mask_predict

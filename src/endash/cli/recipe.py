@@ -67,7 +67,7 @@ def _show(args: Namespace) -> None:
 
 
 def _check(args: Namespace) -> None:
-    from endash.combination import kind_of
+    from endash.registry import kind_of
     from endash.recipe import Recipe
 
     recipe = Recipe.load(args.recipe, args.set)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from endash.combination import kind_of
+from endash.registry import kind_of
 from endash.inspection.look import Look
 from endash.text import EOS
 

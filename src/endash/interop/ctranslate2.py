@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from endash.combination import kind_of
+from endash.registry import kind_of
 from endash.decoders.transformer import TransformerDecoderConfig
 from endash.encoders.transformer import TransformerEncoderConfig
 from endash.errors import ModelError

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -15,19 +14,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from endash.example import Example
 from endash.files import whole_folder
 
 _CHUNK = 10_000  # examples held in memory while writing
 _HEADER = "examples.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Token ids of one example, eos included; a passage may be empty."""
-
-    source: list[int]
-    target: list[int]
-    passages: tuple[list[int], ...] = ()
 
 
 class Examples(Sequence[Example]):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from endash.combination import kind_of
+from endash.registry import kind_of
 from endash.errors import RecipeError
 from endash.model import Model
 from endash.recipe import Recipe

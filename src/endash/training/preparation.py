@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +18,27 @@ from typing import TYPE_CHECKING, Any
 from endash.corpora import Corpus, Part, Record
 from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import TrainingError
+from endash.example import Example
 from endash.files import whole_folder
 from endash.retrieval import PairIndex
+from endash.tasks import Task, TooLong
 from endash.text.codec import Codec
 from endash.text.foreign import ForeignTokenizer
-from endash.training.examples import Example, Examples
+from endash.training.examples import Examples
 
 if TYPE_CHECKING:
     from endash.recipe import Recipe
     from endash.training.distillation import Distilled
 
 _CHUNK = 1000  # records that are tokenised and looked up together
-_FORMAT = 2  # of the stored examples; another number makes them anew
+_FORMAT = 3  # of the stored examples; another number makes them anew
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training reads. `valid.about["pairs"]` holds the texts of the valid part, an entry for each example."""
+    """What training reads, and the records of the valid part that it has examples of."""
 
     codec: Codec
     pairs: PairIndex | None
@@ -48,53 +50,44 @@ class Tokenised:
     """The examples of records, to be iterated once; what is too long for the model is left out, counted and never cut.
 
     Attributes:
-        too_long: how many records were left out for their source or target, and how many passages were.
-        texts: source and target of each example, if `keep_texts`.
+        too_long: how many examples were left out for their source or target, and how many passages were.
+        kept: the records that have an example, if `keep`.
     """
 
     def __init__(
-        self, records: Iterable[Record], codec: Codec, *, pairs: PairIndex | None, passages: int, part: Part
+        self, records: Iterable[Record], task: Task, codec: Codec, *, pairs: PairIndex | None, passages: int, part: Part
     ) -> None:
-        self.records, self.codec, self.pairs, self.passages = records, codec, pairs, passages
+        self.records, self.task, self.codec, self.pairs, self.passages = records, task, codec, pairs, passages
         self.exclude_own = part == "train"
-        self.keep_texts = part != "train"
+        self.keep = part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
-        self.texts: list[tuple[str, str]] = []
+        self.kept: list[Record] = []
 
     def __iter__(self) -> Iterator[Example]:
-        drawn = iter(self.records)
+        drawn, passages = iter(self.records), self._passages if self.pairs is not None else None
         while chunk := list(islice(drawn, _CHUNK)):
-            yield from self._examples(chunk)
+            for record, found in zip(chunk, self.task.examples(chunk, self.codec, passages=passages), strict=True):
+                examples = [one for one in found if not isinstance(one, TooLong)]
+                for one in found:
+                    if isinstance(one, TooLong):
+                        self.too_long[one.side] += 1
+                if self.keep and examples:
+                    self.kept.append(record)
+                yield from examples
 
-    def _examples(self, records: list[Record]) -> Iterator[Example]:
-        limit = self.codec.config.max_length
-        sources = self.codec.encode_sources([record.source for record in records])
-        known = [source.placeholders for source in sources]
-        targets = self.codec.encode_targets([record.target for record in records], known)
-        passages = self._passages(records, known)
-        for record, source, target, found in zip(records, sources, targets, passages, strict=True):
-            if len(source.tokens) > limit:
-                self.too_long["source"] += 1
-            elif len(target) > limit:
-                self.too_long["target"] += 1
-            else:
-                self.too_long["passage"] += sum(len(passage) > limit for passage in found)
-                if self.keep_texts:
-                    self.texts.append((record.source, record.target))
-                yield Example(source.tokens, target, tuple(tokens if len(tokens) <= limit else [] for tokens in found))
-
-    def _passages(self, records: list[Record], known: list[tuple[str, ...]]) -> list[list[list[int]]]:
+    def _passages(self, records: Sequence[Record], known: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """For each record the tokens of the nearest pairs of the translation memory, empty where there are too few."""
+        assert self.pairs is not None
         rows: list[list[list[int]]] = [[[] for _ in range(self.passages)] for _ in records]
-        if self.pairs is None:
-            return rows
         sources = [record.source for record in records]
         nearest = self.pairs.nearest(sources, count=self.passages, exclude_own=self.exclude_own)
         places = [(row, rank) for row, found in enumerate(nearest) for rank in range(len(found))]
         pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row, rank in places]
         tokens = self.codec.encode_pairs(pairs, [known[row] for row, _ in places])
         for (row, rank), passage in zip(places, tokens, strict=True):
-            rows[row][rank] = passage
+            fits = len(passage) <= self.codec.config.max_length
+            self.too_long["passage"] += not fits
+            rows[row][rank] = passage if fits else []
         return rows
 
 
@@ -113,7 +106,8 @@ def prepare(
 
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
-    train, valid = Corpus(recipe.corpus, "train"), Corpus(recipe.corpus, "valid")  # first: a part may be missing
+    fault = recipe.does.fault
+    train, valid = (Corpus(recipe.corpus, part, fault=fault) for part in ("train", "valid"))  # first: one may be missing
     learned = distilled(train) if distilled else train
     codec = _vocabulary(recipe, train, folder / "text", say, known)
     pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
@@ -131,7 +125,7 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
     encoder, given = recipe.encoder.innermost, known()
     if isinstance(encoder, PretrainedConfig):
         given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
-    codec = Codec.train(lambda: ((record.source, record.target) for record in corpus), recipe.text, **given)
+    codec = recipe.does.vocabulary(lambda: corpus, recipe.text, **given)
     with whole_folder(folder) as writing:
         codec.save(writing)
     for note in [] if given else codec.notes:
@@ -156,19 +150,18 @@ def _examples(
     examples = Examples.stored(folder, fingerprint)
     if examples is None:
         say(f"tokenising the {corpus.part} part")
-        passages = recipe.retrieval.passages if recipe.retrieval else 0
-        tokenised = Tokenised(corpus, codec, pairs=pairs, passages=passages, part=corpus.part)
+        tokenised = Tokenised(corpus, recipe.does, codec, pairs=pairs, passages=recipe.joins, part=corpus.part)
         examples = Examples.write(
             folder,
             tokenised,
-            passages=passages,
+            passages=recipe.joins,
             vocabulary=max(codec.size_source, codec.size_target),
             fingerprint=fingerprint,
             about=lambda: {
                 "report": str(corpus.report),
                 "too_long": tokenised.too_long,
                 "max_length": codec.config.max_length,
-                "pairs": tokenised.texts,
+                "records": [_told(record) for record in tokenised.kept],
             },
         )
         say(_summary(examples))
@@ -178,6 +171,19 @@ def _examples(
             "loosen corpus.filters, raise text.max_length, or give more text"
         )
     return examples
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """A record as plain values."""
+    return {name: value for name, value in asdict(record).items() if value and name != "media"}
+
+
+def records_of(examples: Examples) -> list[Record]:
+    """The records that stored examples were made of."""
+    told: list[dict[str, Any]] = examples.about["records"]
+    return [
+        Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}) for one in told
+    ]
 
 
 def _summary(examples: Examples) -> str:
@@ -200,6 +206,8 @@ def _fingerprint(recipe: Recipe, codec: Codec) -> str:
     """Changes with all that stored examples depend on in the recipe, and with the vocabularies."""
     made_from = {
         "format": _FORMAT,
+        "task": recipe.task.model_dump(mode="json"),
+        "frontend": recipe.frontend and recipe.frontend.model_dump(mode="json"),
         "corpus": _unplaced(recipe.corpus.model_dump(mode="json")),
         "retrieval": recipe.retrieval.model_dump(mode="json") if recipe.retrieval else None,
         "max_length": recipe.text.max_length,

@@ -14,12 +14,13 @@ import torch
 
 from endash.corpora import Corpus
 from endash.errors import ModelError, TrainingError
+from endash.example import Example
+from endash.loading import AnyModel, class_of
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
 from endash.training.averaging import choose
 from endash.training.distillation import Distilled
-from endash.training.examples import Example
 from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
@@ -108,7 +109,7 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
     if machine.warning:
         shown.warn(machine.warning)
     torch.manual_seed(recipe.seed)
-    model = Model.build(recipe, prepared.codec, pairs=prepared.pairs)
+    model = class_of(recipe).build(recipe, prepared.codec, pairs=prepared.pairs)
     validator = Validator(model, prepared.valid, recipe.training, machine)
     training = Training(
         model.network,
@@ -173,8 +174,9 @@ def _notes(run: Run) -> list[str]:
     ]
 
 
-def _shortlist(model: Model, prepared: Prepared) -> list[str]:
+def _shortlist(model: AnyModel, prepared: Prepared) -> list[str]:
     """Give the model the shortlist that its examples teach; a line for the model card."""
+    assert isinstance(model, Model)
     model.shortlist = learn_shortlist(prepared)
     held = coverage(model.shortlist, prepared.valid)
     return [

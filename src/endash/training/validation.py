@@ -1,33 +1,30 @@
-"""The valid part: loss over its examples, and BLEU or chrF of its sources translated."""
+"""The valid part: loss over its examples, and what the model's task measures of its answers to its records."""
 
 from __future__ import annotations
 
 import torch
 
-from endash.corpora.scripts import is_chinese
-from endash.evaluation.metrics import bleu, chrf
-from endash.model import Model
-from endash.network import Batch
+from endash.encoding import Batch
+from endash.loading import AnyModel
+from endash.tasks import Answer
 from endash.training.batches import epoch_batches
 from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.interruption import Stop
 from endash.training.machine import Machine
 from endash.training.position import Window
+from endash.training.preparation import records_of
 
-_SCORES = {"bleu": bleu, "chrf": chrf}
-_SENTENCES = 256  # translated between two looks at whether to stop
+_RECORDS = 256  # answered between two looks at whether to stop
 
 
 class Validator:
-    """Calls give the figures of a model as it stands: ``loss`` in nats per target token, and ``bleu`` or ``chrf`` if asked."""
+    """Calls give the figures of a model as it stands: ``loss`` in nats per target token, and the metric that the recipe names."""
 
-    def __init__(self, model: Model, valid: Examples, config: TrainingConfig, machine: Machine) -> None:
+    def __init__(self, model: AnyModel, valid: Examples, config: TrainingConfig, machine: Machine) -> None:
         self.model, self.valid, self.config, self.machine = model, valid, config, machine
-        pairs: list[tuple[str, str]] = valid.about["pairs"]
-        self.sources = [source for source, _ in pairs]
-        self.references = [target for _, target in pairs]
-        self.tokenize = "zh" if is_chinese(self.references) else None
+        self.records = records_of(valid)
+        self.decoding = model.recipe.decoding.quick() if model.task.writes == "text" else {}
 
     @torch.no_grad()
     def __call__(self, stop: Stop) -> dict[str, float] | None:
@@ -39,10 +36,10 @@ class Validator:
         metric = self.config.metric
         if metric == "loss":
             return figures
-        hypotheses = self._translations(stop)
-        if hypotheses is None:
+        answers = self._answers(stop)
+        if answers is None:
             return None
-        return figures | {metric: _SCORES[metric](hypotheses, self.references, tokenize=self.tokenize).value}
+        return figures | {metric: self.model.task.value(metric, answers, self.records)}
 
     def _losses(self) -> dict[str, float]:
         """The loss in nats per target token, its named parts in nats per example."""
@@ -56,14 +53,12 @@ class Validator:
         examples = len(self.valid)
         return {"loss": sums.nll / sums.targets, **{name: value / examples for name, value in sums.parts.items()}}
 
-    def _translations(self, stop: Stop) -> list[str] | None:
-        """The sources by the quickest search, in their order."""
-        quick = self.model.recipe.decoding.quick()
-        found: list[str] = []
-        for first in range(0, len(self.sources), _SENTENCES):
+    def _answers(self, stop: Stop) -> list[Answer] | None:
+        """The answers by the quickest search, in the order of the records."""
+        found: list[Answer] = []
+        for first in range(0, len(self.records), _RECORDS):
             if stop.requested:
                 return None
-            chunk = self.sources[first : first + _SENTENCES]
             with self.machine.autocast():
-                found += [best[0].text for best in self.model.translate(chunk, **quick)]
+                found += self.model.answer(self.records[first : first + _RECORDS], **self.decoding)
         return found

@@ -1,0 +1,117 @@
+"""A model that labels: an encoder and a head over its memory, saved as one folder.
+
+Shapes: B batch, W labels asked for (one of a source, or one of each word), L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from endash.corpora import Record
+from endash.errors import ModelError
+from endash.labelling import Labeller
+from endash.model_base import EncodingModel
+from endash.reading import Source, batches
+from endash.recipe import Recipe
+from endash.registry import kind_of
+from endash.retrieval import PairIndex
+from endash.tasks import Answer
+from endash.tasks.labelling import LabelTask, Window
+from endash.text import Codec
+from endash.text.labels import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A label, and how probable the model holds it to be, 0 to 1."""
+
+    label: str
+    probability: float
+
+
+class LabelModel(EncodingModel[Labeller]):
+    """A model that picks a label for a source, or for each word of it: ``model("text")``.
+
+    Attributes: those of `EncodingModel`.
+    """
+
+    task: LabelTask
+
+    @classmethod
+    def shaped(cls, recipe: Recipe, codec: Codec, *, pairs: PairIndex | None = None) -> Self:
+        """See `EncodingModel.shaped`. Raises ModelError for a recipe whose task writes text."""
+        if recipe.does.writes == "text":
+            raise ModelError(
+                f"this is a model of task.kind = {kind_of(recipe.task)!r}, which writes text: load it by endash.load"
+            )
+        network = Labeller(
+            recipe.encoder,
+            labels=codec.size_target,
+            each="word" if recipe.does.writes == "tags" else "source",
+            source_size=codec.size_source,
+            passages=recipe.joins,
+            frontend=recipe.frontend,
+        )
+        return cls(recipe, codec, network)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it knows, in the order of their ids."""
+        assert isinstance(self.codec.target, Labels)
+        return self.codec.target.names
+
+    def __call__(self, source: Any) -> Any:
+        """The label of a source, or a tag for each of its words; a list of them for a list of sources."""
+        sources = source if isinstance(source, list) else [source]
+        answers = self.answer([self.record(one) for one in sources])
+        return answers if isinstance(source, list) else answers[0]
+
+    def answer(self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> list[Answer]:
+        """The likeliest label of each record, or the likeliest tag of each of its words."""
+        found = self.predict(records, progress=progress)
+        return [
+            tuple(word[0].label for word in one) if self.task.writes == "tags" else one[0][0].label for one in found
+        ]
+
+    @torch.no_grad()
+    def predict(
+        self, sources: Sequence[Source], *, progress: Callable[[int], None] | None = None
+    ) -> list[list[list[Prediction]]]:
+        """For each source and each of its words, or once for the whole of it, all labels, the likeliest first.
+
+        What is longer than the model takes is read in windows, and none of it is left out. `progress` is told how many
+        windows more are done.
+        """
+        self.network.eval()
+        windows = [self.task.windows(record, self.codec) for record in map(self.record, sources)]
+        flat = [window for some in windows for window in some]
+        found: list[Tensor] = [torch.empty(0)] * len(flat)
+        for batch in batches([len(window.tokens) for window in flat], self.recipe.decoding.batch_tokens):
+            for i, scores in zip(batch, self._scores([flat[i] for i in batch]), strict=True):
+                found[i] = scores
+            if progress is not None:
+                progress(len(batch))
+        each = iter(found)
+        return [
+            [self._ranked(one) for one in self.task.settle(some, [next(each) for _ in some])] for some in windows
+        ]
+
+    def _scores(self, windows: Sequence[Window]) -> list[Tensor]:
+        """For each window the log-probabilities (W, L) of the labels of its words, or (1, L) of the label of all of it."""
+        passages = tuple(map(self.padded, zip(*(one.passages for one in windows), strict=True)))
+        memory = self.network.encode(self.padded([one.tokens for one in windows]), passages)
+        places = self.padded([one.places for one in windows]) if self.task.writes == "tags" else None
+        log_probability_BWL = self.network.scores(memory, places).float().log_softmax(-1)
+        return [found[: len(one.places) or 1] for one, found in zip(windows, log_probability_BWL, strict=True)]
+
+    def _ranked(self, log_probability_L: Tensor) -> list[Prediction]:
+        probability, order = log_probability_L.exp().sort(descending=True)
+        names = self.labels
+        return [
+            Prediction(names[i], value) for i, value in zip(order.tolist(), probability.tolist(), strict=True)
+        ]

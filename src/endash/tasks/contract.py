@@ -1,0 +1,132 @@
+"""What a task is: how a record becomes examples, what the model writes for it, and by what that is measured.
+
+A task is one file in this room, or in a plugin: a class that is registered under the ``kind`` of its settings. What the
+base class does is right for text to text.
+
+Shapes: none; a task deals in records, token ids and answers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from endash.config import Config
+from endash.corpora import Record
+from endash.example import Example
+from endash.text import Codec, TextConfig
+
+if TYPE_CHECKING:
+    from endash.recipe import Recipe
+
+Writes = Literal["text", "label", "tags"]
+Reads = Literal["text", "samples", "pixels"]
+Answer = str | tuple[str, ...]
+"""What a model says of a record: a text or a label, or a tag for each word."""
+
+Passages = Callable[[Sequence[Record], Sequence[Sequence[str]]], list[list[list[int]]]]
+"""For each record, given its source's placeholders, the token ids of what the translation memory has on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A record that is left out for a `side` of it, source or target, that has more tokens than the model takes."""
+
+    side: Literal["source", "target"]
+
+
+class Answering(Protocol):
+    """What a task asks of a model: its answers to records, in their order."""
+
+    def answer(
+        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None, **decoding: Any
+    ) -> list[Answer]:
+        """An answer for each record; `progress` is told how many more are done; `decoding` changes the recipe's."""
+        ...
+
+
+class Task(ABC):
+    """A kind of work for a model.
+
+    Attributes:
+        writes: whether the model writes a text, or picks a label of a record or of each of its words.
+        reads: what its sources are.
+        metrics: names of `endash.evaluation` metrics; by the first a training chooses its best model.
+        defaults: settings of other sections, under those that a recipe has itself.
+        joins: how many further sources are encoded beside the first and joined to its memory.
+    """
+
+    Config: ClassVar[type[Config]]
+    writes: ClassVar[Writes] = "text"
+    reads: ClassVar[Reads] = "text"
+    metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "ter")
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    joins: int = 0
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """Why a recipe does not go with this task: a sentence with what to do; None where it does."""
+        return None
+
+    def record(self, given: Any) -> Record:
+        """The record, without a target, of what a caller hands over or of a line of standard input.
+
+        Raises CorpusError for what is no source of this task.
+        """
+        return Record(str(given), "")
+
+    def fault(self, record: Record) -> str | None:
+        """Why nothing can be learned from a record: a reason for `BadLine`; None where it can."""
+        return None
+
+    def sources(self, record: Record) -> tuple[str, ...]:
+        """The texts that are encoded: the source, then up to `joins` that are joined to it."""
+        return (record.source,)
+
+    def targets(self, record: Record) -> tuple[str, ...]:
+        """What the model learns to write for a record; several make an example each."""
+        return record.references
+
+    def vocabulary(self, records: Callable[[], Iterable[Record]], config: TextConfig, **known: Any) -> Codec:
+        """The vocabularies, learned from records but for those that are `known`; see `Codec.train`."""
+        texts = lambda: ((text, target) for record in records() for text, target in self._texts(record))  # noqa: E731
+        return Codec.train(texts, config, **known)
+
+    def examples(
+        self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
+    ) -> Iterator[list[Example | TooLong]]:
+        """For each record an example for each of its targets, or what has more than ``text.max_length`` tokens in its place."""
+    
+        limit, parts = codec.config.max_length, [self.sources(record) for record in records]
+        sources = codec.encode_sources([texts[0] for texts in parts])
+        known = [source.placeholders for source in sources]
+        joined = [self.join(texts[1:], codec) for texts in parts] if passages is None else passages(records, known)
+        wanted = [self.targets(record) for record in records]
+        flat = [target for targets in wanted for target in targets]
+        of = [one for one, targets in zip(known, wanted, strict=True) for _ in targets]
+        encoded = iter(codec.encode_targets(flat, of))
+        for source, further, targets in zip(sources, joined, wanted, strict=True):
+            short = all(len(tokens) <= limit for tokens in (source.tokens, *further))
+            yield [
+                TooLong("source")
+                if not short
+                else Example(source.tokens, tokens, tuple(further))
+                if len(tokens) <= limit
+                else TooLong("target")
+                for tokens in (next(encoded) for _ in targets)
+            ]
+
+    def join(self, texts: Sequence[str], codec: Codec) -> list[list[int]]:
+        """The token ids of the sources joined to the first, `joins` of them: those that are missing have none."""
+        found = [source.tokens for source in codec.encode_sources(texts)]
+        return found + [[] for _ in range(self.joins - len(found))]
+
+    def _texts(self, record: Record) -> Iterator[tuple[str, str]]:
+        """All source and target texts of a record, in pairs."""
+        sources, targets = self.sources(record), self.targets(record)
+        for i in range(max(len(sources), len(targets))):
+            yield sources[i] if i < len(sources) else "", targets[i] if i < len(targets) else ""
