@@ -5,8 +5,7 @@ Shapes: B batch, S source, T target, K beams, D width, V vocabulary.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,35 +14,21 @@ from torch import Tensor, nn
 from endash import combination
 from endash.config import Config
 from endash.encoders.variational import VariationalConfig, draw
+from endash.encoding import Batch, SourceNetwork, scaled
 from endash.errors import RecipeError
-from endash.frontends import frontends
 from endash.heads import Head, HeadConfig, LengthHead, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
 from endash.objectives.elbo import drop_words, elbo
 from endash.objectives.masked import draw_hidden, joined
-from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, Padded, PartConfig
-from endash.parts.fused import embed, fused
+from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, PartConfig
 from endash.parts.masks import hide, real
+
+__all__ = ["BOS", "UNKNOWN", "Batch", "Network", "Watched", "Written"]
 
 BOS = 2  # the token that every target starts from
 UNKNOWN = 1  # stands for a token that is not known: <unk>, with which no text is spelled
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Token ids, padded with 0.
-
-    Attributes:
-        source: (B, S), each row ending in eos; or, for a network that reads no tokens, what its frontend or encoder reads.
-        target: (B, T), each row ending in eos; the network puts bos in front.
-        passages: further sources (B, P), read together with the first; a row may be empty.
-    """
-
-    source: Tensor | Padded
-    target: Tensor
-    passages: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,14 +66,10 @@ class Written:
         return Written(self.decoder.reorder(parents_BK), traces)
 
 
-class Network(nn.Module):
+class Network(SourceNetwork):
     """An encoder, a link and a decoder between embeddings and a head.
 
-    Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
-    the joined sources a position belongs to, and whether its token stands both in the source and in that passage.
-
-    There is no source embedding where a `frontend` makes the vectors, or where the encoder reads the source itself. Such a
-    network shares no embedding with its source and joins no passages; copying needs a source of tokens.
+    One that embeds no source tokens (`SourceNetwork`) shares no embedding with its source; copying needs a source of tokens.
 
     A decoder that writes at once is given the target with `UNKNOWN` in place of each token that it shall predict; its score of
     a target is that of the first pass, in which it knows the length alone, and the end of sentence has the score of the length.
@@ -106,14 +87,11 @@ class Network(nn.Module):
         passages: int = 0,
         frontend: Config | None = None,
     ) -> None:
-        super().__init__()
-        _check_source(encoder, frontend, head, passages=passages)
-        embeds = frontend is None and encoder.reads == "vectors"
-        self.source_embedding = nn.Embedding(source_size, encoder.input_width) if embeds else None
-        self.frontend = frontends.build(frontend, width=encoder.input_width) if frontend is not None else None
+        super().__init__(encoder, source_size=source_size, passages=passages, frontend=frontend)
+        _check_head(encoder, frontend, head)
         shared = self.source_embedding if head.tie == "all" else None
         self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
-        self.segment_embedding = nn.Embedding(2 * (1 + passages), encoder.input_width) if passages else None
+        self.segment_embedding = self.marks(encoder, passages)
         self.variational = encoder if isinstance(encoder, VariationalConfig) else None
         self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
@@ -124,29 +102,9 @@ class Network(nn.Module):
             else Head(decoder.width, target_size, tied=tied)
         )
         self.lengths = LengthHead(encoder.width) if self.decoder.writes == "at once" else None
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """Matrices uniform by fan-in and fan-out (Glorot & Bengio 2010), embeddings normal with variance 1/D."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        self.initialise()
         if isinstance(self.head, PointerHead):
             self.head.start_copying()
-
-    def encode(self, source: Tensor | Padded, passages: tuple[Tensor, ...] = ()) -> Memory:
-        """The memory of token ids, its passages joined to it; or of what the frontend or the encoder reads."""
-        if isinstance(source, Padded):
-            return self._read(self.frontend(source) if self.frontend is not None else source, tokens=None)
-        if self.source_embedding is None:
-            return self._read(Padded(source, real(source)), tokens=source)
-        sources = (source, *passages)
-        memory, *others = map(self._embed_and_read, sources, range(len(sources)), _shared(source, passages))
-        return memory.join(*others) if others else memory
 
     def open(self, memory: Memory, *, watch: bool = False) -> OpenLink:
         """The link opened for a memory; `watch` keeps the weights of each read."""
@@ -155,9 +113,9 @@ class Network(nn.Module):
     def decode(self, given_BT: Tensor, link: OpenLink) -> Tensor:
         """Hidden states (B, T, D) from which each target token is predicted; `given_BT` as `given` makes it of a target."""
         if isinstance(self.decoder, AtOnceDecoder):
-            hidden: Tensor = self.decoder(self._embed(self.target_embedding, given_BT), real(given_BT), link)
+            hidden: Tensor = self.decoder(scaled(self.target_embedding, given_BT), real(given_BT), link)
         else:
-            hidden = self.decoder(self._embed(self.target_embedding, _inputs(given_BT)), link)
+            hidden = self.decoder(scaled(self.target_embedding, _inputs(given_BT)), link)
         return hidden
 
     def given(self, target_BT: Tensor, hidden_BT: Tensor | None = None) -> Tensor:
@@ -216,7 +174,7 @@ class Network(nn.Module):
 
     def step(self, tokens_BK: Tensor, link: OpenLink, written: Written) -> tuple[Tensor, Written]:
         """Unnormalised log-probabilities (B, K, V) of what follows these tokens, and what is carried after them."""
-        hidden, state = self._in_order.step(self._embed(self.target_embedding, tokens_BK), link, written.decoder)
+        hidden, state = self._in_order.step(scaled(self.target_embedding, tokens_BK), link, written.decoder)
         traces = None
         if link.copyable is not None:
             assert written.traces is not None
@@ -257,40 +215,15 @@ class Network(nn.Module):
         of_length_B1 = self.length_scores(memory, real(target_BT).sum(1, keepdim=True))
         return torch.where(real(target_BT) & ~_words(target_BT), of_length_B1, of_target)
 
-    def _embed_and_read(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
-        assert self.source_embedding is not None
-        vectors = self._embed(self.source_embedding, tokens_BS)
-        if self.segment_embedding is not None:
-            vectors = vectors + self._embed(self.segment_embedding, 2 * segment + shared_BS.int())
-        return self._read(Padded(vectors, real(tokens_BS)), tokens=tokens_BS)
 
-    def _read(self, source: Padded, *, tokens: Tensor | None) -> Memory:
-        memory: Memory = self.encoder(source.values, source.mask)
-        return replace(memory, layers=memory.layers if self.keeps_layers else (), tokens=tokens)
-
-    @staticmethod
-    def _embed(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
-        scale = math.sqrt(embedding.embedding_dim)
-        if fused(embedding.weight):
-            return embed(tokens, embedding.weight, scale)
-        vectors: Tensor = embedding(tokens)
-        return vectors * scale
-
-
-def _check_source(encoder: PartConfig, frontend: Config | None, head: HeadConfig, *, passages: int) -> None:
-    """Raise RecipeError where something asks for embedded source tokens, or tokens at all, and there are none."""
-    if frontend is not None and encoder.reads != "vectors":
-        raise RecipeError(
-            f"encoder.kind = {encoder.kind!r} reads {encoder.reads} itself, and a frontend gives vectors: leave one out"
-        )
+def _check_head(encoder: PartConfig, frontend: Config | None, head: HeadConfig) -> None:
+    """Raise RecipeError where a head asks for embedded source tokens, or tokens at all, and there are none."""
     if frontend is None and encoder.reads == "vectors":
         return
     if head.tie == "all" and (reason := head.why_not(joint=True, encoder_width=None, decoder_width=0)):
         raise RecipeError(reason)
     if head.pointer and (frontend is not None or encoder.reads != "tokens"):
         raise RecipeError("head.pointer = true copies source tokens, and this network reads none: set it to false")
-    if passages:
-        raise RecipeError("retrieval joins passages by the source embedding, and this network has none: leave it out")
 
 
 def _words(target_BT: Tensor) -> Tensor:
@@ -305,12 +238,3 @@ def _inputs(target_BT: Tensor) -> Tensor:
 
 def _traces(given_BT: Tensor, link: OpenLink) -> Tensor | None:
     return link.copyable.traces(_inputs(given_BT)) if link.copyable else None
-
-
-def _shared(source_BS: Tensor, passages: tuple[Tensor, ...]) -> list[Tensor]:
-    """For the source and each passage (B, S): which tokens of the source stand in a passage, and of a passage in the source."""
-    equal = [source_BS[:, :, None] == passage[:, None] for passage in passages]
-    in_passage = torch.zeros_like(source_BS, dtype=torch.bool)
-    for one in equal:
-        in_passage = in_passage | one.any(2)
-    return [in_passage, *(one.any(1) for one in equal)]

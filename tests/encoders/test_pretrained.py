@@ -202,7 +202,7 @@ def test_a_frontend_stands_in_for_the_source_embedding() -> None:
     refused = {
         ("head", HeadConfig()): "head.tie = 'all' shares the source embedding, and this encoder is given no embedded",
         ("head", HeadConfig(tie="target", pointer=True)): "copies source tokens, and this network reads none",
-        ("passages", 1): "joins passages by the source embedding, and this network has none: leave it out",
+        ("passages", 1): r"the passages of \[retrieval\], is tokens, and this network reads none: leave it out",
     }
     for change, message in refused.items():
         with pytest.raises(RecipeError, match=message):
