@@ -16,6 +16,7 @@ import endash
 from endash.errors import LongTextError, MemoryMismatchError, ModelError, RecipeError, TextError
 from endash.memory import Memory
 from endash.model import Model
+from endash.reading import Reading
 from endash.text import Codec
 from tiny_model import PAIRS, TEXTS, build, trained_codec
 
@@ -54,16 +55,16 @@ def test_a_list_gives_a_list_and_a_text_a_text(model: Model) -> None:
 
 def test_encoding_goes_in_batches_and_keeps_the_order(retrieving: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["on", "The door is open and the light is off.", "", "The fan is on."] * 40
-    encode = retrieving._encode
+    encode = retrieving.encode_read
     sizes: list[int] = []
     told: list[int] = []
 
-    def counting(texts: list[str]) -> Memory:
-        sizes.append(len(texts))
-        return encode(texts)
+    def counting(readings: list[Reading]) -> Memory:
+        sizes.append(len(readings))
+        return encode(readings)
 
     small = retrieving.recipe.decoding.replace(batch_tokens=200)
-    monkeypatch.setattr(retrieving, "_encode", counting)
+    monkeypatch.setattr(retrieving, "encode_read", counting)
     monkeypatch.setattr(retrieving, "recipe", retrieving.recipe.model_copy(update={"decoding": small}))
     memory = retrieving.encode(texts, progress=told.append)
     assert told == sizes

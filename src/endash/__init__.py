@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from endash.training import train
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "LabelModel", "Memory", "MemoryStore", "Model", "Recipe", "__version__", "load", "load_plugin", "train"]
+__all__ = [
+    "Engine",
+    "LabelModel",
+    "Memory",
+    "MemoryStore",
+    "Model",
+    "Recipe",
+    "__version__",
+    "load",
+    "load_plugin",
+    "train",
+]
 
 _HOMES = {
     "Engine": "endash.engine",

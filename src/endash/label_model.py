@@ -97,9 +97,7 @@ class LabelModel(EncodingModel[Labeller]):
             if progress is not None:
                 progress(len(batch))
         each = iter(found)
-        return [
-            [self._ranked(one) for one in self.task.settle(some, [next(each) for _ in some])] for some in windows
-        ]
+        return [[self._ranked(one) for one in self.task.settle(some, [next(each) for _ in some])] for some in windows]
 
     def _scores(self, windows: Sequence[Window]) -> list[Tensor]:
         """For each window the log-probabilities (W, L) of the labels of its words, or (1, L) of the label of all of it."""
@@ -112,6 +110,4 @@ class LabelModel(EncodingModel[Labeller]):
     def _ranked(self, log_probability_L: Tensor) -> list[Prediction]:
         probability, order = log_probability_L.exp().sort(descending=True)
         names = self.labels
-        return [
-            Prediction(names[i], value) for i, value in zip(order.tolist(), probability.tolist(), strict=True)
-        ]
+        return [Prediction(names[i], value) for i, value in zip(order.tolist(), probability.tolist(), strict=True)]

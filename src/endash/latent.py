@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from endash.registry import kind_of
 from endash.errors import ModelError, TextError
 from endash.memory import Latent, Memory
+from endash.registry import kind_of
 from endash.text import EOS
 
 if TYPE_CHECKING:

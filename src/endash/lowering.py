@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from endash.registry import kind_of
 from endash.config import Config
 from endash.decoders.self_attention import SelfAttentionConfig
 from endash.decoders.ssru import SSRUDecoderConfig
@@ -23,6 +22,7 @@ from endash.links.cross_attention import HeadsConfig
 from endash.links.multi import MultiConfig
 from endash.network import Network
 from endash.parts.contracts import PartConfig
+from endash.registry import kind_of
 
 _VIEWS = {"cross-attention": "states", "layerwise": "layerwise", "mixed": "mixed"}
 

@@ -5,6 +5,7 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
@@ -13,7 +14,6 @@ import torch
 
 from endash import latent, lowering, model_folder
 from endash.combination import why_not_search
-from endash.registry import kind_of
 from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
@@ -26,6 +26,7 @@ from endash.network import Network, Watched
 from endash.path import Path as SearchPath
 from endash.reading import batches
 from endash.recipe import Recipe
+from endash.registry import kind_of
 from endash.retrieval import PairIndex
 from endash.shortlist import Shortlist
 from endash.text import EOS, PAD, Codec

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from endash import model_folder
-from endash.decoding.pieces import check_list
 from endash.corpora import Record
+from endash.decoding.pieces import check_list
 from endash.encoding import SourceNetwork
 from endash.errors import ModelError
 from endash.files import whole_folder
@@ -27,6 +27,7 @@ from endash.memory import Memory
 from endash.reading import Reading, Source, batches, read
 from endash.recipe import Recipe
 from endash.retrieval import PairIndex
+from endash.signals import pad_signals
 from endash.text import PAD, Codec
 
 N = TypeVar("N", bound=SourceNetwork)
@@ -81,7 +82,9 @@ class EncodingModel(ABC, Generic[N]):
 
     def read(self, sources: Sequence[Source]) -> list[Reading]:
         """What the encoder is given of each source. Raises TextError for a text that is longer than the model takes."""
-        return read([self.record(one) for one in sources], self.task, self.codec, pairs=self.pairs, passages=self.recipe.joins)
+        return read(
+            [self.record(one) for one in sources], self.task, self.codec, pairs=self.pairs, passages=self.recipe.joins
+        )
 
     def record(self, source: Source) -> Record:
         """A source as a record; one that is a record is given back. Raises CorpusError for what the task does not read."""
@@ -92,7 +95,9 @@ class EncodingModel(ABC, Generic[N]):
         """The memory of one batch, without its origin."""
         self.network.eval()
         passages = tuple(map(self.padded, zip(*(one.passages for one in readings), strict=True)))
-        memory = self.network.encode(self.padded([one.source for one in readings]), passages)
+        rows: list[Any] = [one.source for one in readings]
+        source = self.padded(rows) if self.task.reads == "text" else pad_signals(rows, self.device)
+        memory = self.network.encode(source, passages)
         return replace(memory, sources=tuple(one.text for one in readings))
 
     def memory_keys(self, sources: Sequence[Source]) -> list[str]:
@@ -178,10 +183,8 @@ class EncodingModel(ABC, Generic[N]):
         model.network.eval()
         return model
 
-    def padded(self, rows: Sequence[Sequence[int] | NDArray[Any]]) -> Tensor | Padded:
-        """Token ids (B, S) padded with 0, or the values of sounds or pictures with their mask, where the network is."""
-        if rows and isinstance(rows[0], np.ndarray):
-            return pad_signals(rows, self.device)
+    def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Token ids (B, S), padded with 0, where the network is."""
         tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
         if not any(map(len, rows)):
             return torch.zeros(len(rows), 1, dtype=torch.long, device=self.device)

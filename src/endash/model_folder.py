@@ -122,7 +122,7 @@ def card(recipe: Recipe, network: nn.Module, notes: Sequence[str]) -> str:
         *(f"- {note}" for note in notes),
         "",
         "```sh",
-        f"echo \"…\" | endash {'translate' if kind_of(recipe.task) == 'translation' else 'predict'} FOLDER",
+        f'echo "…" | endash {"translate" if kind_of(recipe.task) == "translation" else "predict"} FOLDER',
         "```",
         "",
         f"`{RECIPE}` says {_told(recipe)}. It was made by Endash (https://pypi.org/project/endash).",

@@ -24,6 +24,7 @@ from endash.objectives.elbo import drop_words, elbo
 from endash.objectives.masked import draw_hidden, joined
 from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, PartConfig
 from endash.parts.masks import hide, real
+from endash.registry import kind_of
 
 __all__ = ["BOS", "UNKNOWN", "Batch", "Network", "Watched", "Written"]
 
@@ -93,7 +94,7 @@ class Network(SourceNetwork):
         self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = self.marks(encoder, passages)
         self.variational = encoder if isinstance(encoder, VariationalConfig) else None
-        self.keeps_layers = "layers" in links[combination.kind_of(link)].needs_of(link)
+        self.keeps_layers = "layers" in links[kind_of(link)].needs_of(link)
         self.encoder, self.link, self.decoder = combination.build(encoder, link, decoder, segments=1 + passages)
         tied = None if head.tie == "none" else self.target_embedding
         self.head = (

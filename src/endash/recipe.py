@@ -14,7 +14,6 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from endash.combination import SEARCHES, why_not, why_not_search
-from endash.registry import kind_of
 from endash.config import Config, apply_overrides
 from endash.corpora import CorpusConfig
 from endash.decoders import decoders
@@ -26,7 +25,7 @@ from endash.heads import HeadConfig
 from endash.links import links
 from endash.parts.contracts import PartConfig
 from endash.plugins import load_plugin
-from endash.registry import Registry
+from endash.registry import Registry, kind_of
 from endash.retrieval import RetrievalConfig
 from endash.tasks import Task, TranslationTask, tasks
 from endash.text import TextConfig
@@ -121,22 +120,23 @@ class Recipe(Config):
 
     def _why_not_task(self) -> str | None:
         """Why the sections of this recipe are not those of its task."""
-        does, kind = self.does, kind_of(self.task)
+        does, named = self.does, f"task.kind = {kind_of(self.task)!r}"
+        writes, reads = does.writes == "text", does.reads == "text"
         halves = {"link": self.link, "decoder": self.decoder}
-        if does.writes == "text" and (missing := [name for name, half in halves.items() if half is None]):
-            return f"[{missing[0]}] is missing, and has no default: task.kind = {kind!r} writes text, through a link and a decoder"
-        if does.writes != "text" and (given := [name for name, half in halves.items() if half is not None]):
-            return f"task.kind = {kind!r} reads its {does.writes} off the memory: leave [{given[0]}] out"
-        if self.frontend is not None and does.reads == "text":
-            return f"task.kind = {kind!r} reads text, and [frontend] is for sound and pictures: leave it out"
-        if does.reads != "text" and self.frontend is None and self.encoder.reads != does.reads:
-            return f"task.kind = {kind!r} reads {does.reads}: give a [frontend] or an encoder that reads them"
-        if self.retrieval is not None and (does.joins or does.reads != "text" or does.writes != "text"):
-            return f"[retrieval] joins pairs to a source of text, which task.kind = {kind!r} does not take: leave it out"
+        given = [name for name, half in halves.items() if half is not None]
         allowed = ("loss", *does.metrics)
-        if self.training.metric not in allowed:
-            return f"training.metric = {self.training.metric!r} is unknown: {nearest(self.training.metric, allowed)}"
-        return does.why_not(self)
+        reasons = (
+            not writes and given and f"{named} reads its {does.writes} off the memory: leave [{given[0]}] out",
+            reads and self.frontend and f"{named} reads text, and [frontend] is for sound and pictures: leave it out",
+            not (reads or self.frontend or self.encoder.reads == does.reads)
+            and f"{named} reads {does.reads}: give a [frontend], or an encoder, that reads them",
+            self.retrieval
+            and (does.joins or not (reads and writes))
+            and f"[retrieval] joins pairs to a source of text, which {named} does not take: leave it out",
+            self.training.metric not in allowed
+            and f"training.metric = {self.training.metric!r} is unknown: {nearest(self.training.metric, allowed)}",
+        )
+        return next((reason for reason in reasons if isinstance(reason, str)), None) or does.why_not(self)
 
     def _why_not_read_itself(self) -> str | None:
         """Why an encoder that reads the source itself does not go with the rest of this recipe."""
@@ -274,6 +274,9 @@ def _fill_in(data: dict[str, Any]) -> None:
     if kind not in list(tasks):
         return  # refused with the rest
     cls = tasks[str(kind)]
+    if cls.writes == "text":
+        data.setdefault("link", None)
+        data.setdefault("decoder", None)
     _under(data, {**cls.defaults, "training": {"metric": cls.metrics[0], **cls.defaults.get("training", {})}})
 
 
@@ -281,7 +284,9 @@ def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:
     for key, value in defaults.items():
         if not isinstance(value, Mapping):
             data.setdefault(key, value)
-        elif isinstance(held := data.setdefault(key, {}), dict) and held.get("kind", value.get("kind")) == value.get("kind"):
+        elif isinstance(held := data.setdefault(key, {}), dict) and held.get("kind", value.get("kind")) == value.get(
+            "kind"
+        ):
             _under(held, value)
 
 

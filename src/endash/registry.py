@@ -71,6 +71,8 @@ class Registry(Generic[T]):
         def check(value: Any) -> Any:
             if isinstance(value, Config):
                 return value
+            if value is None:  # where a part is needed
+                raise ValueError("is missing, and has no default")
             if not isinstance(value, dict):
                 raise ValueError(f'a table is needed, such as {self.role} = {{ kind = "{next(iter(self))}" }}')
             if value.get("kind") not in list(self):

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from endash.combination import why_not
-from endash.registry import kind_of
 from endash.config import Config
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
@@ -28,6 +27,7 @@ from endash.links import links
 from endash.memory import Memory
 from endash.network import BOS, UNKNOWN, Batch, Network
 from endash.parts.contracts import PartConfig
+from endash.registry import kind_of
 from endash.stepper import NetworkFiller
 
 PROJECTION, UNSHARED = HeadConfig(), HeadConfig(tie="target")  # the latter where no source is embedded

@@ -15,7 +15,6 @@ import torch
 from test_conformance import TINY_BERT, Combination, combined, over, small
 
 from endash.combination import why_not
-from endash.registry import kind_of
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.decoding.mask_predict import mask_predict
@@ -24,6 +23,7 @@ from endash.decoding.search import search
 from endash.encoders import encoders
 from endash.links import links
 from endash.network import BOS, UNKNOWN, Batch, Network
+from endash.registry import kind_of
 from endash.stepper import NetworkFiller, NetworkStepper
 
 BERT = TINY_BERT | {"hidden_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 96}

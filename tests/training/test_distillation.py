@@ -172,7 +172,7 @@ def about(run: Path, part: str) -> Any:
 def test_a_run_learns_from_both_and_is_validated_on_the_corpus(large: Path, tmp_path: Path) -> None:
     run = train(student(tmp_path, large, "training.max_epochs=1"), tmp_path / "run", progress="quiet").folder
     own = set(PAIRS)
-    assert {tuple(pair) for pair in about(run, "valid")["about"]["pairs"]} <= own
+    assert {(one["source"], one["target"]) for one in about(run, "valid")["about"]["records"]} <= own
     assert about(run, "valid")["about"] == about(large, "valid")["about"]
     [kept] = (run / "teacher").iterdir()
     rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]

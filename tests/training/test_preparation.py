@@ -6,9 +6,11 @@ import pytest
 
 from endash.corpora import Record
 from endash.retrieval import Neighbour, PairIndex
+from endash.tasks import TranslationTask
 from endash.text import SEP, Codec, TextConfig
 from endash.training.preparation import Tokenised
 
+TASK = TranslationTask(TranslationTask.Config())
 RECORDS = [Record(f"open the {thing} {{name}}", f"{thing} öffnen {{name}}") for thing in ("door", "window", "garden")]
 
 
@@ -31,7 +33,7 @@ class FewPairs:
 
 
 def test_examples_are_what_the_codec_makes_of_records(codec: Codec) -> None:
-    (example, *_) = Tokenised(RECORDS, codec, pairs=None, passages=0, part="train")
+    (example, *_) = Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train")
     source = codec.encode_source(RECORDS[0].source)
     assert example.source == source.tokens
     assert example.target == codec.encode_target(RECORDS[0].target, source.placeholders)
@@ -40,7 +42,7 @@ def test_examples_are_what_the_codec_makes_of_records(codec: Codec) -> None:
 
 def test_passages_are_the_nearest_pairs_with_the_slots_of_the_sentence(codec: Codec) -> None:
     pairs = FewPairs(("close {name}", "{name} schließen"))
-    (example, *_) = Tokenised(RECORDS, codec, pairs=pairs, passages=2, part="train")  # type: ignore[arg-type]
+    (example, *_) = Tokenised(RECORDS, TASK, codec, pairs=pairs, passages=2, part="train")  # type: ignore[arg-type]
     passage, missing = example.passages
     assert passage == codec.encode_pair("close {name}", "{name} schließen", placeholders=("{name}",))
     assert SEP in passage
@@ -50,10 +52,10 @@ def test_passages_are_the_nearest_pairs_with_the_slots_of_the_sentence(codec: Co
 @pytest.mark.parametrize(("part", "exclude_own"), [("train", True), ("valid", False)])
 def test_a_training_sentence_never_finds_itself(codec: Codec, part: str, exclude_own: bool) -> None:
     pairs = FewPairs()
-    list(Tokenised(RECORDS, codec, pairs=pairs, passages=1, part=part))  # type: ignore[arg-type]
+    list(Tokenised(RECORDS, TASK, codec, pairs=pairs, passages=1, part=part))  # type: ignore[arg-type]
     assert pairs.asked == [(1, exclude_own)]
     index = PairIndex.build([(record.source, record.target) for record in RECORDS])
-    (example, *_) = Tokenised(RECORDS, codec, pairs=index, passages=1, part=part)  # type: ignore[arg-type]
+    (example, *_) = Tokenised(RECORDS, TASK, codec, pairs=index, passages=1, part=part)  # type: ignore[arg-type]
     own = codec.encode_pair(RECORDS[0].source, RECORDS[0].target, placeholders=("{name}",))
     assert (example.passages[0] != own) is exclude_own
 
@@ -62,21 +64,21 @@ def test_what_is_too_long_is_left_out_and_counted(codec: Codec) -> None:
     long = "the garden is green " * 20
     records = [RECORDS[0], Record(long, "kurz"), Record("short", long), RECORDS[1]]
     pairs = FewPairs(("short", "kurz"), ("door", long))
-    tokenised = Tokenised(records, codec, pairs=pairs, passages=2, part="valid")  # type: ignore[arg-type]
+    tokenised = Tokenised(records, TASK, codec, pairs=pairs, passages=2, part="valid")  # type: ignore[arg-type]
     examples = list(tokenised)
     assert [len(example.passages[0]) > 0 for example in examples] == [True, True]
     assert [example.passages[1] for example in examples] == [[], []]
     assert tokenised.too_long == {"source": 1, "target": 1, "passage": 2}
-    assert tokenised.texts == [(record.source, record.target) for record in RECORDS[:2]]
+    assert tokenised.kept == RECORDS[:2]
 
 
 def test_chunks_change_nothing(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(Tokenised(RECORDS, codec, pairs=None, passages=0, part="train"))
+    whole = list(Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train"))
     monkeypatch.setattr("endash.training.preparation._CHUNK", 2)
-    assert list(Tokenised(RECORDS, codec, pairs=None, passages=0, part="train")) == whole
+    assert list(Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train")) == whole
 
 
 def test_texts_of_the_train_part_are_not_held(codec: Codec) -> None:
-    tokenised = Tokenised(RECORDS, codec, pairs=None, passages=0, part="train")
+    tokenised = Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train")
     assert len(list(tokenised)) == 3
-    assert tokenised.texts == []
+    assert tokenised.kept == []

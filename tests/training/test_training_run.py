@@ -125,7 +125,8 @@ def test_a_run_is_also_a_model_with_the_score_that_was_reported(made: tuple[Path
     _, run = made
     model = Model.load(run.folder)
     assert len(model(["the door is red", "a blue lamp for <b>"])) == 2
-    pairs = json.loads((run.folder / "examples" / "valid" / "examples.json").read_text())["about"]["pairs"]
+    records = json.loads((run.folder / "examples" / "valid" / "examples.json").read_text())["about"]["records"]
+    pairs = [(one["source"], one["target"]) for one in records]
     sources, targets = zip(*pairs, strict=True)
     tokens = sum(
         len(model.codec.encode_target(target, ())) for target in targets if "<b>" not in target and "%s" not in target

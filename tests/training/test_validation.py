@@ -9,13 +9,16 @@ import pytest
 import torch
 from tiny import VOCABULARY, TinyNetwork
 
+from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
+from endash.tasks import TranslationTask
 from endash.training.config import TrainingConfig
 from endash.training.examples import Example, Examples
 from endash.training.interruption import Stop
 from endash.training.machine import Machine
 from endash.training.validation import Validator
 
+TASK = TranslationTask(TranslationTask.Config())
 PAIRS = [(f"s{number}", f"the target of sentence {number}") for number in range(5)]
 
 
@@ -25,11 +28,12 @@ class Answers:
     def __init__(self) -> None:
         self.network = TinyNetwork()
         self.recipe = SimpleNamespace(decoding=DecodingConfig())
+        self.task = TASK
         self.asked: list[dict[str, Any]] = []
 
-    def translate(self, texts: list[str], **decoding: Any) -> list[list[SimpleNamespace]]:
+    def answer(self, records: list[Record], **decoding: Any) -> list[str]:
         self.asked.append(decoding)
-        return [[SimpleNamespace(text=dict(PAIRS)[text])] for text in texts]
+        return [dict(PAIRS)[record.source] for record in records]
 
 
 def validator(folder: Path, metric: str, pairs: list[tuple[str, str]] = PAIRS) -> tuple[Validator, Answers]:
@@ -39,7 +43,7 @@ def validator(folder: Path, metric: str, pairs: list[tuple[str, str]] = PAIRS) -
         passages=0,
         vocabulary=VOCABULARY,
         fingerprint="x",
-        about=lambda: {"pairs": pairs},
+        about=lambda: {"records": [{"source": source, "target": target} for source, target in pairs]},
     )
     model = Answers()
     config = TrainingConfig.model_validate({"metric": metric, "batch_tokens": 6})
@@ -69,22 +73,15 @@ def test_translations_are_greedy_and_scored(tmp_path: Path, metric: str) -> None
 
 
 def test_it_is_left_between_translations_when_asked_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endash.training.validation._SENTENCES", 2)
+    monkeypatch.setattr("endash.training.validation._RECORDS", 2)
     validate, model = validator(tmp_path, "bleu")
     stop = Stop()
-    translate = model.translate
+    answer = model.answer
 
-    def stopped(texts: list[str], **decoding: Any) -> list[list[SimpleNamespace]]:
+    def stopped(records: list[Record], **decoding: Any) -> list[str]:
         stop.requested = len(model.asked) == 1
-        return translate(texts, **decoding)
+        return answer(records, **decoding)
 
-    model.translate = stopped  # type: ignore[method-assign]
+    model.answer = stopped  # type: ignore[method-assign]
     assert validate(stop) is None
     assert len(model.asked) == 2
-
-
-def test_chinese_is_scored_by_characters(tmp_path: Path) -> None:
-    chinese, _ = validator(tmp_path, "bleu", [("s0", "门是红色的 {name}")] * 5)
-    assert chinese.tokenize == "zh"
-    other, _ = validator(tmp_path, "bleu", [("s0", "die Tür 门 ist rot")] * 5)
-    assert other.tokenize is None

@@ -13,16 +13,20 @@ import torch
 from tiny import CONFIG, VOCABULARY, examples, go, training
 
 from endash.decoders.recurrent import GRUDecoderConfig
+from endash.decoding.config import DecodingConfig
 from endash.encoders.recurrent import GRUEncoderConfig
 from endash.encoders.variational import VariationalConfig
 from endash.heads import HeadConfig
 from endash.links.latent import LatentConfig
 from endash.network import Network
+from endash.tasks import TranslationTask
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import read
 from endash.training.loop import Training
 from endash.training.machine import Machine
 from endash.training.validation import Validator
+
+TASK = TranslationTask(TranslationTask.Config())
 
 
 def network() -> Network:
@@ -45,9 +49,14 @@ def network() -> Network:
 
 def validator(folder: Path, model: Network) -> Validator:
     valid = examples(folder / "valid-too", count=20, seed=1)
-    valid.about["pairs"] = [("a", "b")]
+    valid.about["records"] = [{"source": "a", "target": "b"}]
     machine = Machine(torch.device("cpu"), torch.float32)
-    return Validator(SimpleNamespace(network=model), valid, CONFIG, machine)  # type: ignore[arg-type]
+    return Validator(
+        SimpleNamespace(network=model, recipe=SimpleNamespace(decoding=DecodingConfig()), task=TASK),
+        valid,
+        CONFIG,
+        machine,
+    )  # type: ignore[arg-type]
 
 
 def run(folder: Path) -> Training:

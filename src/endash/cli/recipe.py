@@ -67,8 +67,8 @@ def _show(args: Namespace) -> None:
 
 
 def _check(args: Namespace) -> None:
-    from endash.registry import kind_of
     from endash.recipe import Recipe
+    from endash.registry import kind_of
 
     recipe = Recipe.load(args.recipe, args.set)
     kinds = " · ".join(kind_of(part) for part in (recipe.encoder, recipe.link, recipe.decoder))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from endash.registry import kind_of
 from endash.inspection.look import Look
+from endash.registry import kind_of
 from endash.text import EOS
 
 if TYPE_CHECKING:

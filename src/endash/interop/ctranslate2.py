@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from endash.registry import kind_of
 from endash.decoders.transformer import TransformerDecoderConfig
 from endash.encoders.transformer import TransformerEncoderConfig
 from endash.errors import ModelError
@@ -26,6 +25,7 @@ from endash.links.cross_attention import CrossAttentionConfig
 from endash.model import Model
 from endash.parts.positions import AbsolutePositions, PositionKind
 from endash.recipe import Recipe
+from endash.registry import kind_of
 from endash.text import BOS, EOS, UNK
 
 _ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "silu": "SWISH", "silu-gated": "SWISH"}

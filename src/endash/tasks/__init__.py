@@ -1,21 +1,7 @@
 """Tasks: what a model is for. ``task = { kind = "…" }`` of a recipe names one; without, a recipe is of a translation."""
 
-from endash.tasks.classification import ClassificationTask
 from endash.tasks.contract import Answer, Reads, Task, TooLong, Writes
-from endash.tasks.inference import InferenceTask
 from endash.tasks.registry import tasks
-from endash.tasks.tagging import TaggingTask
 from endash.tasks.translation import TranslationTask
 
-__all__ = [
-    "Answer",
-    "ClassificationTask",
-    "InferenceTask",
-    "Reads",
-    "TaggingTask",
-    "Task",
-    "TooLong",
-    "TranslationTask",
-    "Writes",
-    "tasks",
-]
+__all__ = ["Answer", "Reads", "Task", "TooLong", "TranslationTask", "Writes", "tasks"]

@@ -100,7 +100,7 @@ class Task(ABC):
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
     ) -> Iterator[list[Example | TooLong]]:
         """For each record an example for each of its targets, or what has more than ``text.max_length`` tokens in its place."""
-    
+
         limit, parts = codec.config.max_length, [self.sources(record) for record in records]
         sources = codec.encode_sources([texts[0] for texts in parts])
         known = [source.placeholders for source in sources]
@@ -110,7 +110,8 @@ class Task(ABC):
         of = [one for one, targets in zip(known, wanted, strict=True) for _ in targets]
         encoded = iter(codec.encode_targets(flat, of))
         for source, further, targets in zip(sources, joined, wanted, strict=True):
-            short = all(len(tokens) <= limit for tokens in (source.tokens, *further))
+            own = () if passages else further  # what the translation memory gives is not the record's
+            short = all(len(tokens) <= limit for tokens in (source.tokens, *own))
             yield [
                 TooLong("source")
                 if not short
@@ -124,6 +125,15 @@ class Task(ABC):
         """The token ids of the sources joined to the first, `joins` of them: those that are missing have none."""
         found = [source.tokens for source in codec.encode_sources(texts)]
         return found + [[] for _ in range(self.joins - len(found))]
+
+    def value(self, metric: str, answers: Sequence[Answer], records: Sequence[Record]) -> float:
+        """One of its metrics, of an answer to each record."""
+        from endash.corpora.scripts import is_chinese
+        from endash.evaluation.metrics import bleu, chrf
+
+        references = [record.target for record in records]
+        tokenize = "zh" if is_chinese(references) else None
+        return {"bleu": bleu, "chrf": chrf}[metric](answers, references, tokenize=tokenize).value
 
     def _texts(self, record: Record) -> Iterator[tuple[str, str]]:
         """All source and target texts of a record, in pairs."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from endash.corpora import Record
-from endash.errors import CorpusError
 from endash.example import Example
 from endash.tasks.contract import Passages, Task, TooLong, Writes
 from endash.text import Codec, TextConfig
@@ -89,5 +88,6 @@ class LabelTask(Task):
         for record in records:
             ids = [tokens[0] for tokens in codec.target.encode_parts([[label] for label in self.labels(record)])]
             yield [
-                Example(one.tokens, ids[slice(*one.words)], one.passages, one.asked) for one in self.windows(record, codec)
+                Example(one.tokens, ids[slice(*one.words)], one.passages, one.asked)
+                for one in self.windows(record, codec)
             ]

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from endash.registry import kind_of
 from endash.errors import RecipeError
 from endash.model import Model
 from endash.recipe import Recipe
+from endash.registry import kind_of
 from endash.text.foreign import ForeignTokenizer
 from endash.text.tokenizer import Tokenizer
 

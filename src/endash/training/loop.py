@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 from endash.errors import TrainingError
+from endash.example import Example
 from endash.files import write_text
 from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
-from endash.training.examples import Example, Examples
+from endash.training.examples import Examples
 from endash.training.gradient import Alone, Step, Stepper, Work
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal

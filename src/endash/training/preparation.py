@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,14 @@ class Tokenised:
                         self.too_long[one.side] += 1
                 if self.keep and examples:
                     self.kept.append(record)
-                yield from examples
+                yield from map(self._without_long, examples)
+
+    def _without_long(self, example: Example) -> Example:
+        """An example without those of its passages that are too long."""
+        limit = self.codec.config.max_length
+        fit = tuple(tokens if len(tokens) <= limit else [] for tokens in example.passages)
+        self.too_long["passage"] += sum(len(tokens) > limit for tokens in example.passages)
+        return replace(example, passages=fit) if fit else example
 
     def _passages(self, records: Sequence[Record], known: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """For each record the tokens of the nearest pairs of the translation memory, empty where there are too few."""
@@ -85,9 +92,7 @@ class Tokenised:
         pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row, rank in places]
         tokens = self.codec.encode_pairs(pairs, [known[row] for row, _ in places])
         for (row, rank), passage in zip(places, tokens, strict=True):
-            fits = len(passage) <= self.codec.config.max_length
-            self.too_long["passage"] += not fits
-            rows[row][rank] = passage if fits else []
+            rows[row][rank] = passage
         return rows
 
 
@@ -107,7 +112,7 @@ def prepare(
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
     fault = recipe.does.fault
-    train, valid = (Corpus(recipe.corpus, part, fault=fault) for part in ("train", "valid"))  # first: one may be missing
+    train, valid = (Corpus(recipe.corpus, part) for part in ("train", "valid"))  # first: one may be missing
     learned = distilled(train) if distilled else train
     codec = _vocabulary(recipe, train, folder / "text", say, known)
     pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
@@ -175,14 +180,15 @@ def _examples(
 
 def _told(record: Record) -> dict[str, Any]:
     """A record as plain values."""
-    return {name: value for name, value in asdict(record).items() if value and name != "media"}
+    return {name: value for name, value in asdict(record).items() if value and name not in {"where", "media"}}
 
 
 def records_of(examples: Examples) -> list[Record]:
     """The records that stored examples were made of."""
     told: list[dict[str, Any]] = examples.about["records"]
     return [
-        Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()}) for one in told
+        Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()})
+        for one in told
     ]
 
 

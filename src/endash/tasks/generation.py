@@ -1,0 +1,22 @@
+"""Generation: data or a long text, and a text that says it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from endash.config import Config as Settings
+from endash.tasks.contract import Task
+from endash.tasks.registry import tasks
+
+
+@tasks.register
+class GenerationTask(Task):
+    """A meaning representation to a text that says it, or an e-mail to its subject: several texts may be right."""
+
+    class Config(Settings):
+        """Section ``[task]`` with ``kind = "generation"``."""
+
+        kind: Literal["generation"] = "generation"
+
+    metrics = ("bleu", "rouge_l", "rouge_1", "rouge_2", "chrf", "slot_error_rate")
+    defaults = {"text": {"placeholders": False}}  # noqa: RUF012  (a mapping that nobody changes)
