@@ -69,6 +69,12 @@ def test_the_split_depends_on_neither_order_nor_run(tmp_path: Path) -> None:
     assert list(corpus) == list(corpus)
 
 
+def test_a_key_is_the_same_in_every_process() -> None:
+    """A set's order is not: of the placeholders below, one is part of another."""
+    for name in WORDS:
+        assert source_key(f'<a href="{{{name}}}">Press {{{name}}}</a>') == "press"
+
+
 def test_without_files_or_split_five_per_cent_each_are_held_out(tmp_path: Path) -> None:
     train = table(tmp_path / "a.tsv", ["a\tb"])
     assert config(train=train).shares().model_dump() == {"valid": 0.05, "test": 0.05}

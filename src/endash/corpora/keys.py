@@ -16,7 +16,8 @@ def source_key(text: str) -> str:
     """
     from endash.text.placeholders import find_placeholders
 
-    for placeholder in set(find_placeholders(text)):
+    # the longest first, for one may hold another: <a href="{x}">
+    for placeholder in sorted(set(find_placeholders(text)), key=lambda one: (-len(one), one)):
         text = text.replace(placeholder, " ")
     return _NOT_LETTERS.sub("", text.lower())
 
