@@ -158,6 +158,11 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
             "corpus.train.pth=x",
             "--set corpus.train.pth: unknown key of kind 'tsv'; did you mean 'path'? allowed: header, ",
         ),
+        (
+            "corpus.valid=[{kind='po', path='a'}, {kind='po', path='a', pth='b'}]",
+            "--set corpus.valid.1.pth: unknown key of kind 'po'; did you mean 'path'? allowed: kind, path",
+        ),
+        ("corpus.train=5", '--set corpus.train: a table is needed, such as reader = { kind = "catalogue" }'),
         ("corpus.train={kind='tsv'}", "--set corpus.train.path: is missing, and has no default"),
         (
             "corpus.train={kind='tsv', path='a', header=false}",

@@ -15,7 +15,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from endash.combination import SEARCHES, why_not, why_not_search
 from endash.config import Config, apply_overrides
-from endash.corpora import CorpusConfig
+from endash.corpora import CorpusConfig, filters, readers
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
@@ -32,11 +32,8 @@ from endash.text import TextConfig
 from endash.training.config import DistillationConfig, TrainingConfig
 
 _PARTS: dict[str | int, Registry[Any]] = {
-    "task": tasks,
-    "frontend": frontends,
-    "encoder": encoders,
-    "link": links,
-    "decoder": decoders,
+    **{"task": tasks, "frontend": frontends, "encoder": encoders, "link": links, "decoder": decoders},
+    **{"train": readers, "valid": readers, "test": readers, "filters": filters},
 }
 
 
@@ -400,10 +397,12 @@ def _shown(value: object) -> str:
 def _allowed(keys: list[str | int], data: Any) -> list[str]:
     """The names of the settings that may stand in the table at `keys`."""
     cls: type[Config] = Recipe
+    parts: Registry[Any] | None = None
     for key in keys:
         data = data[key]
-        if key in _PARTS:  # also of a part that another one wraps
-            cls = _PARTS[key].config(data["kind"])
+        parts = parts if isinstance(key, int) else _PARTS.get(key)  # also of a part that another one wraps
+        if parts is not None:
+            cls = parts.config(data["kind"]) if isinstance(data, dict) else cls  # else a list of them
         elif isinstance(key, str):
             choices = _configs(cls.model_fields[key].annotation)
             cls = next((one for one in choices if _kind(one) == _kind_in(data)), choices[0])

@@ -3,13 +3,16 @@
 import itertools
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
 
-from endash.corpora import Corpus, CorpusConfig, filters, readers
+from endash.config import Config
+from endash.corpora import BadLine, Corpus, CorpusConfig, Reader, Record, filters, readers
+from endash.corpora.filters import Filter
 from endash.corpora.keys import source_key
 from endash.errors import CorpusError
 
@@ -160,7 +163,7 @@ def test_a_short_corpus_is_judged_at_its_end(tmp_path: Path) -> None:
         ({"filters": [{"kind": "emty"}]}, "Input tag 'emty' .* does not match any of the expected tags.*'empty'"),
         (
             {"train": {"kind": "tsv", "path": "x", "colour": 1}},
-            "(?s)train.0.tsv.colour.*Extra inputs are not permitted",
+            "(?s)train.0.colour.*Extra inputs are not permitted",
         ),
     ],
 )
@@ -189,6 +192,44 @@ def test_every_kind_is_registered() -> None:
         "untranslated",
         "wrong_script",
     ]
+
+
+@pytest.fixture
+def of_my_own() -> Iterator[None]:
+    """A reader and a filter that are registered after the settings of a corpus, as a plugin's are."""
+
+    class CountedConfig(Config):
+        kind: Literal["counted"] = "counted"
+        records: int
+
+    @readers.register
+    class Counted(Reader):
+        Config = CountedConfig
+
+        def read(self) -> Iterator[Record | BadLine]:
+            return (Record(f"{WORDS[number]}", str(number)) for number in range(self.config.records))
+
+    class OddConfig(Config):
+        kind: Literal["odd"] = "odd"
+
+    @filters.register
+    class Odd(Filter):
+        Config = OddConfig
+
+        def keeps(self, record: Record) -> bool:
+            return int(record.target) % 2 == 1
+
+    yield
+    del readers._classes["counted"], filters._classes["odd"]
+
+
+@pytest.mark.usefixtures("of_my_own")
+def test_a_reader_and_a_filter_of_one_s_own_are_named_as_others_are() -> None:
+    settings = config(train={"kind": "counted", "records": 6}, split={}, filters=[{"kind": "odd"}])
+    assert [record.target for record in Corpus(settings)] == ["1", "3", "5"]
+    assert config(**json.loads(settings.model_dump_json())) == settings
+    with pytest.raises(ValidationError, match=r"(?s)train.0.records.*Input should be a valid integer"):
+        config(train={"kind": "counted", "records": "six"})
 
 
 def test_a_corpus_streams(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from endash.config import Config
 from endash.corpora import formats as formats  # noqa: PLC0414  (registers the readers)
@@ -15,24 +15,14 @@ from endash.corpora.readers import readers
 from endash.corpora.record import BadLine, Record
 from endash.corpora.report import SHOWN, CorpusReport
 from endash.errors import CorpusError
-from endash.registry import Registry
 
 Part = Literal["train", "valid", "test"]
 _ENOUGH = 100  # lines read before the share of bad ones is judged; it is judged again at the end
 
 
-def _one_of(registry: Registry[Any]) -> Any:
-    """The settings of any registered kind, told apart by ``kind``."""
-    return Annotated[Union[tuple(registry.config(kind) for kind in registry)], Field(discriminator="kind")]  # noqa: UP007
-
-
-if TYPE_CHECKING:
-    ReaderConfig = Config
-    FilterConfig = Config
-else:
-    ReaderConfig = _one_of(readers)
-    FilterConfig = _one_of(filters)
-
+# also of kinds that are registered later, by a plugin
+ReaderConfig = Annotated[SerializeAsAny[Config], readers.field()]
+FilterConfig = Annotated[SerializeAsAny[Config], filters.field()]
 ReaderConfigs = Annotated[
     tuple[ReaderConfig, ...],
     BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,)),
