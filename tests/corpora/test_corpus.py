@@ -1,5 +1,6 @@
 """The corpus of a recipe: bad lines, filters, and parts that share no source."""
 
+import hashlib
 import itertools
 import json
 import random
@@ -11,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from endash.config import Config
-from endash.corpora import BadLine, Corpus, CorpusConfig, Reader, Record, filters, readers
+from endash.corpora import BadLine, Corpus, CorpusConfig, Part, Reader, Record, filters, readers
 from endash.corpora.filters import Filter
-from endash.corpora.keys import source_key
+from endash.corpora.keys import digest, record_digest, source_key
 from endash.errors import CorpusError
 
 WORDS = [
@@ -33,7 +34,7 @@ WORDS = [
     "item",
     "page",
 ]
-PARTS = ("train", "valid", "test")
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 
 def config(**settings: Any) -> CorpusConfig:
@@ -70,6 +71,28 @@ def test_the_split_depends_on_neither_order_nor_run(tmp_path: Path) -> None:
     corpus = Corpus(config(train=table(tmp_path / "b.tsv", rows)), "valid")
     assert {record.source for record in corpus} == first
     assert list(corpus) == list(corpus)
+
+
+def test_a_record_goes_by_its_key_and_without_one_by_its_source_s_letters() -> None:
+    assert record_digest(Record("Open {x} 3", "a")) == record_digest(Record("open", "b")) == digest("open")
+    assert record_digest(Record("open", "a", key="Open 3")) == digest("Open 3")
+
+
+@pytest.mark.parametrize("source", ["open the door", "Öffne {name}: 3 Türen!", "", "%d %%"])
+def test_the_part_is_the_first_eight_bytes_of_blake2b(tmp_path: Path, source: str) -> None:
+    """So that a corpus is split tomorrow as it was: written out here by hand."""
+    letters = {"open the door": "openthedoor", "Öffne {name}: 3 Türen!": "öffnetüren"}.get(source, "")
+    place = int.from_bytes(hashlib.blake2b(letters.encode(), digest_size=8).digest(), "big") / 2**64
+    expected = "test" if place < 0.3 else "valid" if place < 0.6 else "train"
+    settings = config(
+        train=table(tmp_path / "a.tsv", [f"{source}	x"]), split={"valid": 0.3, "test": 0.3}, filters=[]
+    )
+    for part in PARTS:
+        if part == expected:
+            assert [record.source for record in Corpus(settings, part)] == [source]
+        else:
+            with pytest.raises(CorpusError, match="no record is left"):
+                list(Corpus(settings, part))
 
 
 def test_a_key_is_the_same_in_every_process() -> None:

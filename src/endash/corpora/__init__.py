@@ -3,6 +3,7 @@
 from endash.corpora.corpus import Corpus, CorpusConfig, Part, SplitConfig
 from endash.corpora.filters import filters
 from endash.corpora.guess import guess_reader, guessed_columns
+from endash.corpora.media import Media
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record
 from endash.corpora.report import CorpusReport
@@ -13,6 +14,7 @@ __all__ = [
     "Corpus",
     "CorpusConfig",
     "CorpusReport",
+    "Media",
     "Part",
     "Reader",
     "Record",

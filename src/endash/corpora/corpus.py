@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from endash.config import Config
 from endash.corpora import formats as formats  # noqa: PLC0414  (registers the readers)
 from endash.corpora.filters import EmptyConfig, filters
-from endash.corpora.keys import key_digest
+from endash.corpora.keys import record_digest
 from endash.corpora.readers import readers
 from endash.corpora.record import BadLine, Record
 from endash.corpora.report import SHOWN, CorpusReport
@@ -78,11 +78,11 @@ class CorpusConfig(Config):
 class Corpus:
     """The records of one part, read anew and in the same order each time it is iterated; never held in memory.
 
-    Which part of a split a record is in depends on nothing but its source's key (`source_key`), so no two parts share a
-    source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are left out of train, and
-    those with a key of test out of valid. The filters work on what comes from `train`, split or not; given valid and test
-    files stay as they are. `report` is that of the last whole pass. Raises CorpusError if
-    the part does not exist, and at the end of a pass that kept nothing.
+    Which part of a split a record is in depends on nothing but its key, or where it has none that of its source (`source_key`),
+    so no two parts share a source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are
+    left out of train, and those with a key of test out of valid. The filters work on what comes from `train`, split or not;
+    given valid and test files stay as they are. `report` is that of the last whole pass. Raises CorpusError if the part does
+    not exist, and at the end of a pass that kept nothing.
     """
 
     def __init__(self, config: CorpusConfig, part: Part = "train") -> None:
@@ -109,7 +109,7 @@ class Corpus:
         held_out = elsewhere = kept = 0
         others = self._keys_of_others()
         for record in tally.records(self._given if not from_train else self.config.train):
-            key = key_digest(record.source)
+            key = record_digest(record)
             if from_train and self._part_of(key) != self.part:
                 elsewhere += 1
             elif key in others:
@@ -134,7 +134,7 @@ class Corpus:
         if self._held_out is None:
             over: dict[str, list[Part]] = {"train": ["valid", "test"], "valid": ["test"], "test": []}
             self._held_out = frozenset(
-                key_digest(record.source)
+                record_digest(record)
                 for part in over[self.part]
                 for record in _Tally(part, self.config.max_bad).records(getattr(self.config, part))
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from endash.corpora.record import Record
+
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -30,3 +32,8 @@ def digest(text: str) -> int:
 def key_digest(text: str) -> int:
     """The digest of a source's key; near-duplicates have the same."""
     return digest(source_key(text))
+
+
+def record_digest(record: Record) -> int:
+    """What decides which part of a split a record is in: the digest of its key as it stands, or of its source's key."""
+    return digest(record.key) if record.key else key_digest(record.source)

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from endash.corpora.media import Media
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A source text and its target, as they stand in the file.
+    """A source and its target, as they stand in the file.
 
-    `where` says which record it is: ``file:line``, or ``file#unit`` where a format numbers units and not lines.
+    Attributes:
+        source: the text; or what stands for it: the name of a file, the words with spaces between, the turns a line each.
+        target: the text, or the first of `targets`.
+        where: which record it is: ``file:line``, or ``file#unit`` where a format numbers units and not lines.
+        sources: the parts of a source that has several: premise and hypothesis, words, turns. Else empty.
+        targets: all that is right, where that is more than one text, or a tag for each word. Else empty.
+        key: what decides which part of a split the record is in; if empty, that is the letters of the source.
+        media: the file that the source names, if it names one.
+        family: which prompt made the source, if one did.
     """
 
     source: str
     target: str
     where: str = ""
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    key: str = ""
+    media: Media | None = None
+    family: str = ""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the source consists of: one text, or several."""
+        return self.sources or (self.source,)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Each target that is right: one, or several."""
+        return self.targets or (self.target,)
 
 
 @dataclass(frozen=True, slots=True)
