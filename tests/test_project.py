@@ -61,7 +61,7 @@ def test_the_package_says_one_version_and_licence() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     """Every library that the package imports is a dependency, or an extra that is imported only where it is used."""
-    names = {"tomli_w": "tomli-w", "pydantic_core": "pydantic"}
+    names = {"tomli_w": "tomli-w", "pydantic_core": "pydantic", "PIL": "pillow"}
     project = PROJECT["project"]
     declared = [
         *project["dependencies"],
