@@ -21,7 +21,7 @@ from endash.recipe import Recipe
 from endash.registry import kind_of
 from endash.retrieval import PairIndex
 from endash.tasks import Answer
-from endash.tasks.labelling import LabelTask, Window
+from endash.tasks.labelling import LabelTask, Part
 from endash.text import Codec
 from endash.text.labels import Labels
 
@@ -73,39 +73,43 @@ class LabelModel(EncodingModel[Labeller]):
 
     def answer(self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> list[Answer]:
         """The likeliest label of each record, or the likeliest tag of each of its words."""
-        found = self.predict(records, progress=progress)
-        return [
-            tuple(word[0].label for word in one) if self.task.writes == "tags" else one[0][0].label for one in found
-        ]
+        names = self.labels
+        found = [tuple(names[int(one.argmax())] for one in some) for some in self._found(records, progress)]
+        return [*found] if self.task.writes == "tags" else [one[0] for one in found]
 
-    @torch.no_grad()
     def predict(
         self, sources: Sequence[Source], *, progress: Callable[[int], None] | None = None
     ) -> list[list[list[Prediction]]]:
         """For each source and each of its words, or once for the whole of it, all labels, the likeliest first.
 
-        What is longer than the model takes is read in windows, and none of it is left out. `progress` is told how many
-        windows more are done.
+        What is longer than the model takes is read in parts, and none of it is left out. `progress` is told how many sources
+        more are begun.
         """
+        found = self._found([self.record(one) for one in sources], progress)
+        return [[self._ranked(one) for one in some] for some in found]
+
+    @torch.no_grad()
+    def _found(self, records: Sequence[Record], progress: Callable[[int], None] | None) -> list[list[Tensor]]:
+        """The log-probabilities (L) of each label that each record gets."""
         self.network.eval()
-        windows = [self.task.windows(record, self.codec) for record in map(self.record, sources)]
-        flat = [window for some in windows for window in some]
+        parts = [self.task.divided(record, self.codec) for record in records]
+        flat = [(part, number == 0) for some in parts for number, part in enumerate(some)]
         found: list[Tensor] = [torch.empty(0)] * len(flat)
-        for batch in batches([len(window.tokens) for window in flat], self.recipe.decoding.batch_tokens):
-            for i, scores in zip(batch, self._scores([flat[i] for i in batch]), strict=True):
+        for batch in batches([len(part.tokens) for part, _ in flat], self.recipe.decoding.batch_tokens):
+            for i, scores in zip(batch, self._scores([flat[i][0] for i in batch]), strict=True):
                 found[i] = scores
             if progress is not None:
-                progress(len(batch))
+                progress(sum(flat[i][1] for i in batch))
         each = iter(found)
-        return [[self._ranked(one) for one in self.task.settle(some, [next(each) for _ in some])] for some in windows]
+        return [self.task.settle(some, [next(each) for _ in some]) for some in parts]
 
-    def _scores(self, windows: Sequence[Window]) -> list[Tensor]:
-        """For each window the log-probabilities (W, L) of the labels of its words, or (1, L) of the label of all of it."""
-        passages = tuple(map(self.padded, zip(*(one.passages for one in windows), strict=True)))
-        memory = self.network.encode(self.padded([one.tokens for one in windows]), passages)
-        places = self.padded([one.places for one in windows]) if self.task.writes == "tags" else None
+    def _scores(self, parts: Sequence[Part]) -> list[Tensor]:
+        """For each part the log-probabilities (W, L) of the labels of its words, or (1, L) of the label of all of it."""
+        passages = tuple(map(self.padded, zip(*(one.passages for one in parts), strict=True)))
+        memory = self.network.encode(self.padded([one.tokens for one in parts]), passages)
+        places = self.padded([one.places for one in parts]) if self.task.writes == "tags" else None
         log_probability_BWL = self.network.scores(memory, places).float().log_softmax(-1)
-        return [found[: len(one.places) or 1] for one, found in zip(windows, log_probability_BWL, strict=True)]
+        return [found[: len(one.places) or 1] for one, found in zip(parts, log_probability_BWL, strict=True)]
 
     def _ranked(self, log_probability_L: Tensor) -> list[Prediction]:
         probability, order = log_probability_L.exp().sort(descending=True)

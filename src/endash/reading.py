@@ -53,7 +53,11 @@ def read(
     Raises LongTextError for a text of more than ``text.max_length`` tokens.
     """
     if task.reads != "text":
-        return [Reading(record.source, *task.signal(record), ()) for record in records]
+        signals = [task.signal(record) for record in records]
+        return [
+            Reading(record.source, signal, task.positions(signal.shape), ())
+            for record, signal in zip(records, signals, strict=True)
+        ]
     limit, parts = codec.config.max_length, [task.sources(record) for record in records]
     encoded = codec.encode_sources([texts[0] for texts in parts])
     _check([record.source for record in records], encoded, limit)

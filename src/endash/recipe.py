@@ -78,7 +78,7 @@ class Recipe(Config):
     @property
     def does(self) -> Task:
         """Its task."""
-        return tasks.build(self.task)
+        return tasks.build(self.task, frontend=self.frontend)
 
     @property
     def joins(self) -> int:

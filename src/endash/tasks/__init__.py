@@ -1,7 +1,37 @@
 """Tasks: what a model is for. ``task = { kind = "…" }`` of a recipe names one; without, a recipe is of a translation."""
 
+from endash.tasks import (
+    captioning,
+    classification,
+    dialogue,
+    generation,
+    inference,
+    reconstruction,
+    speech_recognition,
+    tagging,
+)
 from endash.tasks.contract import Answer, Reads, Task, TooLong, Writes
+from endash.tasks.labelling import LabelTask
 from endash.tasks.registry import tasks
+from endash.tasks.signals import SignalTask
 from endash.tasks.translation import TranslationTask
 
-__all__ = ["Answer", "Reads", "Task", "TooLong", "TranslationTask", "Writes", "tasks"]
+__all__ = [
+    "Answer",
+    "LabelTask",
+    "Reads",
+    "SignalTask",
+    "Task",
+    "TooLong",
+    "TranslationTask",
+    "Writes",
+    "captioning",
+    "classification",
+    "dialogue",
+    "generation",
+    "inference",
+    "reconstruction",
+    "speech_recognition",
+    "tagging",
+    "tasks",
+]

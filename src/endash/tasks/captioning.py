@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from numpy.typing import NDArray
+
 from endash.config import Config as Settings
+from endash.frontends.reading_pictures import read_picture
 from endash.tasks.registry import tasks
 from endash.tasks.signals import SignalTask
 
@@ -30,3 +33,7 @@ class CaptioningTask(SignalTask):
         "text": {"placeholders": False},
         "head": {"tie": "target"},
     }
+
+    def read(self, data: bytes, name: str) -> NDArray[Any]:
+        """See `SignalTask.read`: pixels, the longer side brought to `side`."""
+        return read_picture(data, name, side=self.config.side)

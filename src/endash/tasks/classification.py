@@ -6,22 +6,25 @@ from typing import Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.tasks.labelling import LabelTask, Window
+from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
 from endash.text import Codec
-from endash.text.windows import cut
+from endash.text.windows import token_windows
 
 
 @tasks.register
 class ClassificationTask(LabelTask):
-    """Text to one label of its own, such as the intent of a customer."""
+    """Text to one label of its own, such as the intent of a customer.
+
+    A text that is longer than the model takes is read in parts, each of which has a say by its length.
+    """
 
     class Config(Settings):
         """Section ``[task]`` with ``kind = "classification"``."""
 
         kind: Literal["classification"] = "classification"
 
-    def windows(self, record: Record, codec: Codec) -> list[Window]:
-        """See `LabelTask.windows`: a text that is too long is cut, with an overlap, and the windows have a say by their length."""
-        tokens = codec.encode_source(record.source).tokens
-        return [Window(part) for part in cut(tokens, codec.config.max_length, end=codec.source.end)]
+    def divided(self, record: Record, codec: Codec) -> list[Part]:
+        """See `LabelTask.divided`."""
+        tokens, limit = codec.encode_source(record.source).tokens, codec.config.max_length
+        return [Part(one) for one in token_windows(tokens, limit=limit, around=codec.source.around)]

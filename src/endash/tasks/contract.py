@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from numpy.typing import NDArray
+
 from endash.config import Config
 from endash.corpora import Record
 from endash.example import Example
@@ -51,6 +53,7 @@ class Task(ABC):
     """A kind of work for a model.
 
     Attributes:
+        config: its settings; `frontend` are those of what makes vectors of its sources, where the recipe has one.
         writes: whether the model writes a text, or picks a label of a record or of each of its words.
         reads: what its sources are.
         metrics: names of `endash.evaluation` metrics; by the first a training chooses its best model.
@@ -65,8 +68,8 @@ class Task(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     joins: int = 0
 
-    def __init__(self, config: Any) -> None:
-        self.config = config
+    def __init__(self, config: Any, *, frontend: Any = None) -> None:
+        self.config, self.frontend = config, frontend
 
     def why_not(self, recipe: Recipe) -> str | None:
         """Why a recipe does not go with this task: a sentence with what to do; None where it does."""
@@ -82,6 +85,14 @@ class Task(ABC):
     def fault(self, record: Record) -> str | None:
         """Why nothing can be learned from a record: a reason for `BadLine`; None where it can."""
         return None
+
+    def signal(self, record: Record) -> NDArray[Any]:
+        """The sound or picture that is a record's source, of a task that reads such."""
+        raise NotImplementedError
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """How many positions of a memory come of one of this shape."""
+        raise NotImplementedError
 
     def sources(self, record: Record) -> tuple[str, ...]:
         """The texts that are encoded: the source, then up to `joins` that are joined to it."""

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.errors import CorpusError
-from endash.tasks.labelling import LabelTask, Window
+from endash.errors import CorpusError, TextError
+from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
 from endash.text import Codec
 
@@ -22,7 +22,7 @@ class InferenceTask(LabelTask):
         kind: Literal["inference"] = "inference"
 
     joins = 1
-    metrics = ("accuracy", "macro_f1")
+    metrics = ("accuracy", "macro_f1", "micro_f1", "weighted_f1")
 
     def record(self, given: Any) -> Record:
         """See `Task.record`: a pair of texts, or a line with a tab between them."""
@@ -33,17 +33,20 @@ class InferenceTask(LabelTask):
 
     def fault(self, record: Record) -> str | None:
         """See `Task.fault`."""
-        count = len(record.sources)
-        return (
-            None
-            if count == 2
-            else f'{count} texts for a premise and a hypothesis: name two columns, as source = ["…", "…"]'
-        )
+        if len(record.parts) == 2:
+            return None
+        return f'{len(record.parts)} text for a premise and a hypothesis: name two columns, as source = ["…", "…"]'
 
     def sources(self, record: Record) -> tuple[str, ...]:
         """See `Task.sources`."""
-        return record.sources
+        return record.parts
 
-    def windows(self, record: Record, codec: Codec) -> list[Window]:
-        """See `LabelTask.windows`: one. Raises TextError for a text that is too long, for neither is judged by half of it."""
-        return [Window(tokens[0], (tokens[1],)) for tokens in [self.tokens(record, codec)]]
+    def divided(self, record: Record, codec: Codec) -> list[Part]:
+        """See `LabelTask.divided`. Raises TextError for a text that is too long: no half of it tells what follows."""
+        premise, hypothesis = (source.tokens for source in codec.encode_sources(record.parts))
+        if (longest := max(len(premise), len(hypothesis))) > codec.config.max_length:
+            raise TextError(
+                f"{record.where or 'a pair'} has a text of {longest} tokens, and text.max_length = {codec.config.max_length}: "
+                "raise it, or shorten the text"
+            )
+        return [Part(premise, (hypothesis,))]

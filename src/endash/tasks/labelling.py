@@ -23,22 +23,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A part of a source that a model reads at once.
+class Part:
+    """What a model reads at once of a source, and which of its labels are told by that.
 
     Attributes:
-        tokens: its token ids, eos included.
-        passages: the token ids of each further source.
-        places: where each of its words begins in `tokens`, from 1; empty where the whole gets one label.
-        words: which words of the source are answered by this window, as first and end; (0, 1) where the whole gets one label.
-        first: the number of its first word in the source.
+        tokens: its token ids, with what stands around a source.
+        passages: the token ids of what is joined to it.
+        places: where its own words begin in `tokens`, from 1; empty where the whole source gets one label.
+        own: the numbers of the labels, of all that the source gets, which this part tells.
     """
 
     tokens: list[int]
     passages: tuple[list[int], ...] = ()
     places: tuple[int, ...] = ()
-    words: tuple[int, int] = (0, 1)
-    first: int = 0
+    own: range = range(1)
 
 
 class LabelTask(Task):
@@ -53,17 +51,17 @@ class LabelTask(Task):
     }
 
     @abstractmethod
-    def windows(self, record: Record, codec: Codec) -> list[Window]:
+    def divided(self, record: Record, codec: Codec) -> list[Part]:
         """A source in parts that the model takes; one where it is not too long. Raises TextError where there is no way."""
 
-    def settle(self, windows: Sequence[Window], found: Sequence[Tensor]) -> list[Tensor]:
-        """The log-probabilities (L) of each label asked for, of what each window says of its own, (W, L).
+    def settle(self, parts: Sequence[Part], found: Sequence[Tensor]) -> list[Tensor]:
+        """The log-probabilities (L) of each label that a source gets, of those (W, L) of each part.
 
-        Several windows of one label are averaged by their lengths in tokens.
+        Of several parts that tell one label each counts by its length in tokens.
         """
-        total = sum(len(window.tokens) for window in windows)
-        mean = sum(len(window.tokens) / total * one[0].exp() for window, one in zip(windows, found, strict=True))
-        return [mean.log()]  # type: ignore[union-attr]
+        total = sum(len(part.tokens) for part in parts)
+        weighted = [len(part.tokens) / total * one[0].exp() for part, one in zip(parts, found, strict=True)]
+        return [sum(weighted[1:], weighted[0]).log()]
 
     def why_not(self, recipe: Recipe) -> str | None:
         """See `Task.why_not`."""
@@ -84,7 +82,7 @@ class LabelTask(Task):
     def examples(
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
     ) -> Iterator[list[Example | TooLong]]:
-        """See `Task.examples`: one of each window. Raises CorpusError for a label that the train part has not."""
+        """See `Task.examples`: one of each part. Raises CorpusError for a label that the train part has not."""
         for record in records:
             ids = [tokens[0] for tokens in codec.target.encode_parts([[label] for label in self.labels(record)])]
             yield [

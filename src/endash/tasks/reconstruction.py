@@ -22,3 +22,12 @@ class ReconstructionTask(Task):
         kind: Literal["reconstruction"] = "reconstruction"
 
     metrics = ("bleu", "chrf")
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """See `Task.why_not`."""
+        if recipe.encoder.kind == "variational":
+            return None
+        return (
+            f"task.kind = 'reconstruction' goes through a latent vector, and encoder.kind = {recipe.encoder.kind!r} has none: "
+            "wrap it, as encoder = { kind = \"variational\", encoder = { … } }"
+        )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from endash.config import Config as Settings
+from endash.frontends.reading_audio import read_audio
 from endash.tasks.registry import tasks
 from endash.tasks.signals import SignalTask
 
@@ -25,3 +28,7 @@ class SpeechRecognitionTask(SignalTask):
         "text": {"placeholders": False},
         "head": {"tie": "target", "ctc": 0.3},
     }
+
+    def read(self, data: bytes, name: str) -> NDArray[Any]:
+        """See `SignalTask.read`: samples at the rate of the frontend."""
+        return read_audio(data, name, rate=getattr(self.frontend, "rate", 16_000))

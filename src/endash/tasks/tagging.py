@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from endash.config import Config as Settings
+from endash.corpora import Record
 from endash.tasks.contract import Writes
-from endash.tasks.labelling import LabelTask
+from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
+from endash.text import Codec
+from endash.text.windows import word_windows
 
 if TYPE_CHECKING:
-    pass
+    from torch import Tensor
+
+    from endash.recipe import Recipe
 
 
 @tasks.register
 class TaggingTask(LabelTask):
-    """Words to a tag each, such as parts of speech or names."""
+    """Words to a tag each, such as parts of speech or names.
+
+    The first token of a word has its tag. A text that is longer than the model takes is read in parts that overlap.
+    """
 
     class Config(Settings):
         """Section ``[task]`` with ``kind = "tagging"``."""
 
         kind: Literal["tagging"] = "tagging"
-        scheme: Literal["plain", "bio"] = Field(
-            "plain", description="bio: B- begins a span, I- goes on with it, O is none"
-        )
+        scheme: Literal["plain", "bio"] = Field("plain", description="bio: B-… begins a span, I-… goes on with it, O is outside")
 
     writes: ClassVar[Writes] = "tags"
-    metrics = ("macro_f1", "accuracy", "entity_f1")
+    metrics = ("accuracy", "macro_f1", "micro_f1", "weighted_f1", "entity_f1")
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """See `Task.why_not`."""
+        if recipe.training.metric == "entity_f1" and self.config.scheme != "bio":
+            return 'training.metric = "entity_f1" counts spans: set task.scheme = "bio", or take another metric'
+        return super().why_not(recipe)
+
+    def record(self, given: Any) -> Record:
+        """See `Task.record`: words, or a line of them with white space between."""
+        words = tuple(given.split() if isinstance(given, str) else given)
+        return Record(" ".join(words), "", sources=words)
+
+    def fault(self, record: Record) -> str | None:
+        """See `Task.fault`."""
+        words, tags = record.parts, record.references
+        if "" in words:
+            return f"word {words.index('') + 1} of {len(words)} is empty"
+        if len(words) != len(tags):
+            return f"{len(tags)} tags for {len(words)} words"
+        wrong = next((tag for tag in tags if self.config.scheme == "bio" and tag != "O" and tag[:2] not in {"B-", "I-"}), None)
+        return None if wrong is None else f"the tag {wrong!r} is none of scheme = 'bio': O, B-… and I-…"
+
+    def sources(self, record: Record) -> tuple[str, ...]:
+        """See `Task.sources`: one text, the words with spaces between."""
+        return (" ".join(record.parts),)
+
+    def labels(self, record: Record) -> tuple[str, ...]:
+        """See `LabelTask.labels`: a tag for each word."""
+        return record.references
+
+    def divided(self, record: Record, codec: Codec) -> list[Part]:
+        """See `LabelTask.divided`."""
+        if not record.source:
+            return []
+        windows = word_windows(codec.source.encode_words(record.parts), limit=codec.config.max_length)
+        return [Part(one.tokens, (), tuple(one.places), one.own) for one in windows]
+
+    def settle(self, parts: Sequence[Part], found: Sequence[Tensor]) -> list[Tensor]:
+        """See `LabelTask.settle`: each word is one part's own."""
+        return [word for part in found for word in part]

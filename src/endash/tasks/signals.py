@@ -1,0 +1,66 @@
+"""Tasks whose sources are sounds or pictures, each a file that a record names.
+
+Shapes: N samples, H rows and W columns of pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from endash.corpora import Record
+from endash.corpora.media import Media
+from endash.errors import CorpusError
+from endash.example import Example
+from endash.tasks.contract import Passages, Task, TooLong
+from endash.text import Codec
+
+
+class SignalTask(Task):
+    """A sound or a picture to a text. The vocabulary is that of the targets."""
+
+    @abstractmethod
+    def read(self, data: bytes, name: str) -> NDArray[Any]:
+        """The content of a file as the frontend takes it. Raises CorpusError, which names the file, for one that is broken."""
+
+    def record(self, given: Any) -> Record:
+        """See `Task.record`: the path of a file."""
+        path = os.fspath(given)
+        return Record(path, "", media=Media(os.path.dirname(path) or ".", os.path.basename(path)))
+
+    def signal(self, record: Record) -> NDArray[Any]:
+        """The sound or picture of a record: samples (N), or pixels (H, W, 3)."""
+        if record.media is None:
+            raise CorpusError(
+                f"{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = \"…\""
+            )
+        return self.read(record.media.read(), record.source)
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """How many positions of a memory come of a sound or picture of this shape."""
+        return int(self.frontend.positions(shape)) if self.frontend is not None else max(1, shape[0] // 320)
+
+    def fault(self, record: Record) -> str | None:
+        """See `Task.fault`."""
+        try:
+            self.signal(record)
+        except CorpusError as error:
+            return str(error)
+        return None
+
+    def sources(self, record: Record) -> tuple[str, ...]:
+        """See `Task.sources`: none is text."""
+        return ("",)
+
+    def examples(
+        self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
+    ) -> Iterator[list[Example | TooLong]]:
+        """See `Task.examples`."""
+        for record in records:
+            signal, limit = self.signal(record), codec.config.max_length
+            targets = codec.encode_targets(self.targets(record), [()] * len(self.targets(record)))
+            yield [Example(signal, one) if len(one) <= limit else TooLong("target") for one in targets]
