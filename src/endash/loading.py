@@ -1,3 +1,7 @@
 from endash.model import Model, load  # noqa
+
 AnyModel = Model
-def class_of(recipe): return Model
+
+
+def class_of(recipe):
+    return Model

@@ -20,6 +20,8 @@ from endash.cli.parser import Parser, add_set
 from endash.cli.streams import output
 
 _HOMES = {  # where the kinds of each role are registered
+    "tasks": "endash.tasks",
+    "frontends": "endash.frontends",
     "encoders": "endash.encoders",
     "links": "endash.links",
     "decoders": "endash.decoders",
@@ -71,7 +73,8 @@ def _check(args: Namespace) -> None:
     from endash.registry import kind_of
 
     recipe = Recipe.load(args.recipe, args.set)
-    kinds = " · ".join(kind_of(part) for part in (recipe.encoder, recipe.link, recipe.decoder))
+    parts = (recipe.task, recipe.frontend, recipe.encoder, recipe.link, recipe.decoder)
+    kinds = " · ".join(kind_of(part) for part in parts if part is not None)
     print(f"{args.recipe}: sound: {recipe.name}, {kinds}, fingerprint {recipe.fingerprint()}")
 
 

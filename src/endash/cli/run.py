@@ -18,6 +18,7 @@ from endash.cli import (
     export,
     import_,
     look,
+    predict,
     quicken,
     recipe,
     sample,
@@ -29,7 +30,22 @@ from endash.cli.parser import Parser, note
 from endash.cli.streams import OutputError
 from endash.errors import EndashError
 
-_COMMANDS = (recipe, train, distill, translate, score, evaluate, quicken, encode, decode, sample, look, import_, export)
+_COMMANDS = (
+    recipe,
+    train,
+    distill,
+    translate,
+    predict,
+    score,
+    evaluate,
+    quicken,
+    encode,
+    decode,
+    sample,
+    look,
+    import_,
+    export,
+)
 
 _ABOUT = """Encoder–decoder models whose link and memory you choose, look at, keep and reuse.
 

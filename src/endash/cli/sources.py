@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from endash.cli.parser import note
 from endash.cli.streams import naming_lines, read_all
-from endash.errors import LongTextError, TextError
+from endash.errors import CorpusError, EndashError, LongTextError, TextError
 
 if TYPE_CHECKING:
     from endash.corpora import Record
+    from endash.loading import AnyModel
+    from endash.recipe import Recipe
 
 
 def corpus_records(path: str) -> list[Record]:
@@ -24,6 +26,37 @@ def corpus_records(path: str) -> list[Record]:
     corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
     records = list(corpus)
     note(str(corpus.report))
+    return records
+
+
+def records_like(recipe: Recipe, path: str, files: str | None = None) -> list[Record]:
+    """The records of a file that is read as the recipe reads its train part; what was bad in it is told.
+
+    A path that names its columns, as FILE:a,b, or that is of another kind of file, is read as users name it. `files` is where
+    the recordings or pictures are that it names.
+    """
+    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns, like
+
+    own = recipe.corpus.train[0] if recipe.corpus.train else None
+    reader = None if own is None else like(own, path, files=files)
+    if reader is None:
+        reader = guess_reader(path)
+        if guessed := guessed_columns(path):
+            note(guessed)
+    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test", fault=recipe.does.fault)
+    records = list(corpus)
+    note(str(corpus.report))
+    return records
+
+
+def records_of_lines(model: AnyModel, lines: list[str], *, first: int) -> list[Record]:
+    """A record of each line of standard input, of which they are those from `first` on."""
+    records = []
+    for number, line in enumerate(lines, start=first):
+        try:
+            records.append(model.record(line))
+        except EndashError as error:
+            raise CorpusError(f"standard input, line {number}: {error}") from None
     return records
 
 

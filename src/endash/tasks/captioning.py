@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from numpy.typing import NDArray
+from pydantic import Field
 
 from endash.config import Config as Settings
 from endash.frontends.reading_pictures import read_picture

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from endash.config import Config
 from endash.corpora import Record
+from endash.corpora.scripts import is_chinese
+from endash.evaluation.metrics import scorer
+from endash.evaluation.scorer import answered
 from endash.example import Example
 from endash.text import Codec, TextConfig
 
@@ -139,12 +142,10 @@ class Task(ABC):
 
     def value(self, metric: str, answers: Sequence[Answer], records: Sequence[Record]) -> float:
         """One of its metrics, of an answer to each record."""
-        from endash.corpora.scripts import is_chinese
-        from endash.evaluation.metrics import bleu, chrf
-
-        references = [record.target for record in records]
-        tokenize = "zh" if is_chinese(references) else None
-        return {"bleu": bleu, "chrf": chrf}[metric](answers, references, tokenize=tokenize).value
+        references = [record.references for record in records]
+        language = "zh" if is_chinese([one[0] for one in references]) else None
+        given = answered(answers, references, sources=[record.source for record in records])
+        return scorer(metric, language=language).value(given)
 
     def _texts(self, record: Record) -> Iterator[tuple[str, str]]:
         """All source and target texts of a record, in pairs."""

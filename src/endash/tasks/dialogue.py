@@ -28,7 +28,7 @@ class DialogueTask(Task):
 
         kind: Literal["dialogue"] = "dialogue"
 
-    metrics = ("chrf", "bleu", "perplexity", "distinct_1", "distinct_2")
+    metrics = ("chrf", "bleu", "perplexity", "distinct-1", "distinct-2")
     defaults = {"text": {"placeholders": False}}  # noqa: RUF012  (a mapping that nobody changes)
 
     def record(self, given: Any) -> Record:

@@ -18,5 +18,5 @@ class GenerationTask(Task):
 
         kind: Literal["generation"] = "generation"
 
-    metrics = ("bleu", "rouge_l", "rouge_1", "rouge_2", "chrf", "slot_error_rate")
+    metrics = ("bleu", "rouge-l", "rouge-1", "rouge-2", "chrf", "ser")
     defaults = {"text": {"placeholders": False}}  # noqa: RUF012  (a mapping that nobody changes)

@@ -29,5 +29,5 @@ class ReconstructionTask(Task):
             return None
         return (
             f"task.kind = 'reconstruction' goes through a latent vector, and encoder.kind = {recipe.encoder.kind!r} has none: "
-            "wrap it, as encoder = { kind = \"variational\", encoder = { … } }"
+            'wrap it, as encoder = { kind = "variational", encoder = { … } }'
         )

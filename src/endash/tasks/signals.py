@@ -36,7 +36,7 @@ class SignalTask(Task):
         """The sound or picture of a record: samples (N), or pixels (H, W, 3)."""
         if record.media is None:
             raise CorpusError(
-                f"{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = \"…\""
+                f'{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = "…"'
             )
         return self.read(record.media.read(), record.source)
 

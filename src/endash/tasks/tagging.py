@@ -32,7 +32,9 @@ class TaggingTask(LabelTask):
         """Section ``[task]`` with ``kind = "tagging"``."""
 
         kind: Literal["tagging"] = "tagging"
-        scheme: Literal["plain", "bio"] = Field("plain", description="bio: B-… begins a span, I-… goes on with it, O is outside")
+        scheme: Literal["plain", "bio"] = Field(
+            "plain", description="bio: B-… begins a span, I-… goes on with it, O is outside"
+        )
 
     writes: ClassVar[Writes] = "tags"
     metrics = ("accuracy", "macro_f1", "micro_f1", "weighted_f1", "entity_f1")
@@ -55,7 +57,9 @@ class TaggingTask(LabelTask):
             return f"word {words.index('') + 1} of {len(words)} is empty"
         if len(words) != len(tags):
             return f"{len(tags)} tags for {len(words)} words"
-        wrong = next((tag for tag in tags if self.config.scheme == "bio" and tag != "O" and tag[:2] not in {"B-", "I-"}), None)
+        wrong = next(
+            (tag for tag in tags if self.config.scheme == "bio" and tag != "O" and tag[:2] not in {"B-", "I-"}), None
+        )
         return None if wrong is None else f"the tag {wrong!r} is none of scheme = 'bio': O, B-… and I-…"
 
     def sources(self, record: Record) -> tuple[str, ...]:

@@ -1,0 +1,79 @@
+"""ask a model of any task: a label, tags or a text for each line of standard input
+
+What a line holds is told by the task of the model: a text; a premise and a hypothesis with a tab between; words with spaces
+between; turns of a conversation with ⏎ between; the path of a recording or picture. --in FILE reads a corpus as the model's
+recipe reads its own.
+
+example:
+  echo "Where is my new card?" | endash predict runs/banking77 --probabilities 3
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from endash.cli.decoding import add_decoding, decoding_changes
+from endash.cli.parser import positive
+from endash.cli.progress import progress
+from endash.cli.sources import naming_records, records_like, records_of_lines
+from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
+from endash.errors import EndashError
+
+if TYPE_CHECKING:
+    from endash.corpora import Record
+    from endash.label_model import LabelModel, Prediction
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """MODEL, where the sources are, and how many labels to tell."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("--in", dest="corpus", metavar="FILE", help="a corpus in place of standard input")
+    parser.add_argument("--files", metavar="PLACE", help="the folder or archive of the files that --in names")
+    parser.add_argument(
+        "--probabilities", metavar="N", type=positive, help="the N likeliest labels, each with its probability"
+    )
+    add_decoding(parser)
+
+
+def run(args: Namespace) -> None:
+    """Write an answer a line."""
+    from endash.label_model import LabelModel
+    from endash.loading import load
+
+    model, changes = load(args.model), decoding_changes(args)
+    if isinstance(model, LabelModel) and changes:
+        raise EndashError(f"{args.model} labels, and decodes nothing: leave {', '.join(changes)} out")
+    if args.probabilities is not None and not isinstance(model, LabelModel):
+        raise EndashError(f"{args.model} writes text: --probabilities are those of labels")
+
+    def lines(records: list[Record]) -> Iterator[str]:
+        if isinstance(model, LabelModel) and args.probabilities:
+            return _likeliest(model, model.predict(records, progress=advance), args.probabilities)
+        answers = model.answer(records, progress=advance, **changes)
+        return (one if isinstance(one, str) else " ".join(one) for one in answers)
+
+    with progress("answering", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
+        if args.corpus:
+            records = records_like(model.recipe, args.corpus, args.files)
+            with naming_records(records):
+                write_lines(map(one_line, lines(records)))
+            return
+        done = 0
+        for chunk in read_chunks():
+            with naming_lines(done + 1):
+                write_lines(map(one_line, lines(records_of_lines(model, chunk, first=done + 1))))
+            done += len(chunk)
+
+
+def _likeliest(model: LabelModel, found: list[list[list[Prediction]]], count: int) -> Iterator[str]:
+    """A line for each source: label and probability, and a tab before the next; of tags, a tab between words."""
+
+    def told(some: list[Prediction]) -> list[str]:
+        return [f"{one.label} {one.probability:.3f}" for one in some[:count]]
+
+    if model.task.writes == "tags":
+        return ("\t".join(" ".join(told(word)) for word in one) for one in found)
+    return ("\t".join(told(one[0])) for one in found)
