@@ -21,11 +21,12 @@ from endash.errors import TextError
 from endash.text.config import TextConfig
 from endash.text.foreign import ForeignTokenizer
 from endash.text.imported import ImportedTokenizer
+from endash.text.labels import Labels
 from endash.text.placeholders import cut_at_placeholders
 from endash.text.sentences import split_text
 from endash.text.tokenizer import EOS, FIRST_SLOT, SEP, UNK, Tokenizer
 
-_SETTINGS, _FOREIGN = "text.json", "source.json"
+_SETTINGS, _FOREIGN, _LABELS = "text.json", "source.json", "labels.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,17 @@ class Codec:
         self.target = target
         self.config = config
         imported = config.model == "imported"
+        if config.joint and isinstance(target, Labels):
+            raise TextError(
+                "text.joint = true has one vocabulary for source and target, and the labels of this target are another: set "
+                "text.joint = false"
+            )
         for side in (source, target):
-            if isinstance(side, Tokenizer) and isinstance(side, ImportedTokenizer) != imported:
+            if (
+                isinstance(side, Tokenizer)
+                and not isinstance(side, Labels)
+                and isinstance(side, ImportedTokenizer) != imported
+            ):
                 made, fits = ("trained here", "'unigram' or 'bpe'") if imported else ("imported", "'imported'")
                 raise TextError(
                     f"text.model = {config.model!r}, and the vocabulary was {made}: set text.model = {fits}"
@@ -72,7 +82,7 @@ class Codec:
                 for text in (pair[side] for side in sides):
                     yield from cut_at_placeholders(text)[::2] if config.placeholders else (text,)
 
-        if config.model == "imported" and target is None:
+        if config.model == "imported" and (source is None or target is None):
             raise TextError(
                 "text.model = 'imported' learns no vocabulary: name the imported model in [trained], as its encoder and its "
                 'decoder, or set text.model = "unigram"'
@@ -100,7 +110,9 @@ class Codec:
             f"the {side} vocabulary has {len(vocabulary)} tokens instead of text.size = {self.config.size}: "
             "the corpus holds no more subwords"
             for side, vocabulary in vocabularies.items()
-            if isinstance(vocabulary, Tokenizer) and len(vocabulary) < self.config.size
+            if isinstance(vocabulary, Tokenizer)
+            and not isinstance(vocabulary, Labels)
+            and len(vocabulary) < self.config.size
         ]
 
     def encode_source(self, text: str) -> EncodedSource:
@@ -191,7 +203,8 @@ class Codec:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         foreign = isinstance(self.source, ForeignTokenizer)
-        for name, vocabulary in zip(_files(self.config, foreign=foreign), (self.source, self.target), strict=False):
+        names = _files(self.config, foreign=foreign, labels=isinstance(self.target, Labels))
+        for name, vocabulary in zip(names, (self.source, self.target), strict=False):
             vocabulary.save(folder / name)
         settings = {"text": self.config.model_dump(mode="json"), "fingerprint": self.fingerprint()}
         (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -208,9 +221,10 @@ class Codec:
         except (ValueError, KeyError, TypeError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise TextError(f"{folder / _SETTINGS} does not hold a model's text settings: {reason}") from None
-        names = _files(config, foreign=(folder / _FOREIGN).exists())
+        names = _files(config, foreign=(folder / _FOREIGN).exists(), labels=(folder / _LABELS).exists())
         ours = ImportedTokenizer if config.model == "imported" else Tokenizer
-        vocabularies = [(ForeignTokenizer if name == _FOREIGN else ours).load(folder / name) for name in names]
+        kinds: dict[str, type[Tokenizer] | type[ForeignTokenizer]] = {_FOREIGN: ForeignTokenizer, _LABELS: Labels}
+        vocabularies = [kinds.get(name, ours).load(folder / name) for name in names]
         target = vocabularies[-1]
         assert isinstance(target, Tokenizer)
         codec = cls(vocabularies[0], target, config=config)
@@ -263,5 +277,7 @@ def _with_slots(cut: list[str], slots: Mapping[str, int]) -> list[str | int]:
     return [*parts, text]
 
 
-def _files(config: TextConfig, *, foreign: bool) -> tuple[str, ...]:
-    return ("joint.spm",) if config.joint else (_FOREIGN if foreign else "source.spm", "target.spm")
+def _files(config: TextConfig, *, foreign: bool, labels: bool) -> tuple[str, ...]:
+    if config.joint:
+        return ("joint.spm",)
+    return _FOREIGN if foreign else "source.spm", _LABELS if labels else "target.spm"

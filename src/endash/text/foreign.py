@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from endash.errors import TextError
+from endash.text.words import Around, Words, check_words
 
 
 class ForeignTokenizer:
@@ -37,6 +38,7 @@ class ForeignTokenizer:
         except Exception as error:  # the library raises nothing more special
             raise TextError(f"this is not a tokenizer.json that says its padding ({error})") from None
         self._tokenizer.no_padding()
+        self.around = self._around()
 
     @classmethod
     def of_folder(cls, folder: str | Path | None, *, padding: int) -> ForeignTokenizer:
@@ -65,6 +67,22 @@ class ForeignTokenizer:
         encoded = self._tokenizer.encode_batch(["".join(map(str, parts)) for parts in texts])
         return [[self._swapped(token) for token in one.ids] for one in encoded]
 
+    def encode_words(self, words: Sequence[str]) -> Words:
+        """The tokens of words, which are those of a text with a space between them, as far as the model tells words apart.
+
+        A word that the model drops whole, such as a control character, is its unknown token. Raises TextError for an empty word.
+        """
+        check_words(words)
+        spaced = [f" {word}" if number else word for number, word in enumerate(words)]
+        encoded = self._tokenizer.encode(spaced, is_pretokenized=True)
+        pieces: list[list[int]] = [[] for _ in words]
+        for token, word in zip(encoded.ids, encoded.word_ids, strict=True):
+            if word is not None:  # that of a special token around the text
+                pieces[word].append(self._swapped(token))
+        return Words.of(
+            (one or [self._unknown(word)] for one, word in zip(pieces, words, strict=True)), around=self.around
+        )
+
     def pieces(self, ids: Sequence[int], slots: Sequence[str] = ()) -> list[str]:
         """The name of each token in the model's vocabulary, for pictures and tables."""
         return [self._tokenizer.id_to_token(self._swapped(token)) for token in ids]
@@ -82,6 +100,23 @@ class ForeignTokenizer:
             raise TextError(f"no vocabulary at {path}: {error.strerror}; copy the whole folder of the model") from None
         except TextError as error:
             raise TextError(f"{path}: {error}") from None
+
+    def _around(self) -> Around:
+        """What the model expects before and after the tokens of a text."""
+        encoded = self._tokenizer.encode("a 1 . 的")  # of which every vocabulary knows something
+        own = [place for place, word in enumerate(encoded.word_ids) if word is not None] or [len(encoded.ids)]
+        ids = [self._swapped(token) for token in encoded.ids]
+        return tuple(ids[: own[0]]), tuple(ids[own[-1] + 1 :])
+
+    def _unknown(self, word: str) -> int:
+        """The token of what is not known, for a word without any. Raises TextError where the model has none."""
+        model = json.loads(self.model)["model"]
+        names = (model.get("unk_token"), "[UNK]", "<unk>")
+        known = (self._tokenizer.token_to_id(name) for name in names if name)
+        token = next((one for one in known if one is not None), model.get("unk_id"))
+        if token is None:
+            raise TextError(f"the word {word!r} has no token in the vocabulary of the pretrained encoder: leave it out")
+        return self._swapped(int(token))
 
     def _swapped(self, token: int) -> int:
         return {0: self._padding, self._padding: 0}.get(token, token)

@@ -15,6 +15,7 @@ from typing import Any
 
 from endash.errors import TextError
 from endash.text.config import TextConfig
+from endash.text.words import Around, Words, check_words
 
 PAD, UNK, BOS, EOS, SEP = range(5)
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>", "<sep>")
@@ -32,6 +33,7 @@ class Tokenizer:
     """A vocabulary: ids 0 to 4 are pad, unk, bos, eos, sep; the slots, if it has any, follow from 5 on."""
 
     end: tuple[int, ...] = (EOS,)  # what follows a source's tokens
+    around: Around = ((), end)
     never_written: tuple[int, ...] = (PAD, UNK, BOS, SEP)  # of the special tokens, those that no target may hold
 
     def __init__(self, model: bytes) -> None:
@@ -123,13 +125,21 @@ class Tokenizer:
             [token for step in plan for token in (encoded[step] if isinstance(step, int) else step)] for plan in plans
         ]
 
+    def encode_words(self, words: Sequence[str]) -> Words:
+        """The tokens of words, each spelled as it is after a space, so that they are those of a text with a space between words.
+
+        A word that the vocabulary drops whole is unk. Raises TextError for an empty word, and as `encode` does.
+        """
+        check_words(words)
+        return Words.of((one or [UNK] for one in self.encode_parts([[word] for word in words])), around=self.around)
+
     def _spell(self, stretches: list[str], texts: Sequence[Sequence[str | int]]) -> list[list[int]]:
         """The ids that sentencepiece gives each stretch of `texts`. Raises TextError for what is not Unicode text."""
         try:
             return self._processor.encode(stretches, num_threads=1) if stretches else []
         except (RuntimeError, TypeError):
             for text in (part for parts in texts for part in parts if isinstance(part, str)):
-                _check_unicode(text)
+                check_unicode(text)
             raise
 
     def decode(self, ids: Iterable[int], slots: Sequence[str] = ()) -> str:
@@ -176,13 +186,14 @@ def _slot_names() -> list[str]:
 def _stretches(texts: Iterable[str]) -> Iterator[str]:
     """What sentencepiece can learn from `texts`: no line breaks, nothing longer than it accepts."""
     for text in filter(None, texts):
-        _check_unicode(text)
+        check_unicode(text)
         for stretch in _UNLEARNED.split(" " + text):
             for start in range(0, len(stretch), _LONGEST):
                 yield stretch[start : start + _LONGEST]
 
 
-def _check_unicode(text: str) -> None:
+def check_unicode(text: str) -> None:
+    """Raise TextError where a text holds what is no character, and so cannot be written."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
