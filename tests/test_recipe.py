@@ -156,7 +156,7 @@ def test_changed_puts_overrides_over_a_recipe() -> None:
         ),
         (
             "corpus.train.pth=x",
-            "--set corpus.train.pth: unknown key of kind 'tsv'; did you mean 'path'? allowed: header, ",
+            "--set corpus.train.pth: unknown key of kind 'tsv'; did you mean 'path'? allowed: family, ",
         ),
         (
             "corpus.valid=[{kind='po', path='a'}, {kind='po', path='a', pth='b'}]",

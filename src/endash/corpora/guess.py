@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from endash.config import Config
 from endash.corpora.files import Line, missing, read_lines
-from endash.corpora.formats.jsonl import Jsonl, JsonlConfig
+from endash.corpora.formats.jsonl import objects
 from endash.corpora.formats.lines import LinesConfig
+from endash.corpora.formats.table import Row
 from endash.corpora.formats.tsv import TsvConfig
 from endash.corpora.readers import guess_columns, readers
 from endash.corpora.scripts import LANGUAGES
@@ -121,9 +122,5 @@ def _tsv(path: str, source: str | None, target: str | None) -> TsvConfig:
 
 def _fields(path: str) -> list[str]:
     """The text fields of the first object in a JSONL file."""
-    reader = Jsonl(JsonlConfig(path=path))
-    for line in read_lines(path):
-        found = reader.object_of(line)
-        if isinstance(found, dict):
-            return [name for name, value in found.items() if isinstance(value, str)]
-    return []
+    first = next((row for row in objects(path) if isinstance(row, Row)), None)
+    return [str(name) for name, value in first.cells.items() if isinstance(value, str)] if first else []

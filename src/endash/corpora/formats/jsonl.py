@@ -1,89 +1,90 @@
-"""JSON lines: an object a line, the texts in two of its fields."""
+"""JSON lines: an object a line, the texts in its fields."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import model_validator
 
-from endash.config import Config
-from endash.corpora.files import Line, read_lines, surrogate_in
-from endash.corpora.readers import Job, Reader, readers, verbatim
-from endash.corpora.record import BadLine, Record, excerpt
-from endash.errors import CorpusError, nearest
+from endash.corpora.files import Line, read_lines
+from endash.corpora.formats.cells import not_text
+from endash.corpora.formats.table import Row, Table, TableConfig
+from endash.corpora.readers import Job, readers, verbatim
+from endash.corpora.record import BadLine, excerpt
+from endash.errors import CorpusError
 
 
-class JsonlConfig(Config):
-    """Settings of the reader `jsonl`: the names of the two fields."""
+class JsonlConfig(TableConfig):
+    """Settings of the reader `jsonl`: the names of the fields."""
 
     kind: Literal["jsonl"] = "jsonl"
-    path: str = Field(min_length=1)
-    source: str = "source"
-    target: str = "target"
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for setting, columns in self.named().items():
+            for column in columns:
+                if not isinstance(column, str):
+                    raise ValueError(f"{setting} = {column} is a number, and the fields of an object have names")
+        return self
+
+
+def objects(path: str) -> Iterator[Row | BadLine]:
+    """The objects of a file of JSON lines, as rows; a line that holds something else is bad, a blank one passed over.
+
+    Raises CorpusError if the file cannot be read.
+    """
+    for line in read_lines(path):
+        found = _object_of(line, path)
+        if found is not None:
+            yield found
+
+
+def _object_of(line: Line | BadLine, path: str) -> Row | BadLine | None:
+    """The object of a line; None when it is blank."""
+    if isinstance(line, BadLine):
+        return line
+    if not line.text.strip():
+        return None
+    where = f"{path}:{line.number}"
+    try:
+        found = json.loads(line.text)
+    except (ValueError, RecursionError) as error:
+        return BadLine(where, f"not JSON: {error}", excerpt(line.text))
+    if not isinstance(found, dict):
+        return BadLine(where, f"a {type(found).__name__}, and not an object with fields", excerpt(line.text))
+    return Row(where, found, line.text)
 
 
 @readers.register
-class Jsonl(Reader):
-    """Reads two fields of each object. Blank lines are passed over, other fields are left alone."""
+class Jsonl(Table):
+    """Reads fields of each object: texts, or lists of them. Blank lines are passed over, other fields are left alone."""
 
     Config = JsonlConfig
     config: JsonlConfig
 
-    def read(self) -> Iterator[Record | BadLine]:
-        """A record for each object; a line is bad if it is no object, or a field is missing or no text."""
-        for line in read_lines(self.config.path):
-            found = self.object_of(line, (self.config.source, self.config.target))
-            if isinstance(found, BadLine):
-                yield found
-            elif found is not None:
-                assert isinstance(line, Line)
-                where = f"{self.config.path}:{line.number}"
-                yield Record(found[self.config.source], found[self.config.target], where)
+    def rows(self) -> Iterator[Row | BadLine]:
+        """Each object; a line that holds something else is bad."""
+        return objects(self.config.path)
 
     def jobs(self) -> Iterator[Job]:
         """Each object with its target field set, in its place or behind the others."""
+        self.refuse_writing()
         for line in read_lines(self.config.path):
-            found = self.object_of(line, (self.config.source,))
+            found = _object_of(line, self.config.path)
             if isinstance(found, BadLine):
                 raise CorpusError(f"{found}: mend the line, nothing was written")
-            if found is None:
-                yield verbatim("\n")
-            else:
-                assert isinstance(line, Line)
-                yield self._job(found, f"{self.config.path}:{line.number}")
+            yield verbatim("\n") if found is None else self._job(found)
 
-    def _job(self, found: dict[str, Any], where: str) -> Job:
+    def _job(self, row: Row) -> Job:
+        field, cells = str(self.config.source), dict(row.cells)
+        text = cells.get(field)
+        if not isinstance(text, str) or not_text(cells, field):
+            reason = not_text(cells, field) or f"the field {field!r} holds a list, and not text"
+            raise CorpusError(f"{BadLine(row.where, reason, excerpt(row.line))}: mend the line, nothing was written")
+
         def write(translations: list[str]) -> str:
-            return json.dumps(found | {self.config.target: translations[0]}, ensure_ascii=False) + "\n"
+            return json.dumps(cells | {str(self.config.target): translations[0]}, ensure_ascii=False) + "\n"
 
-        return Job((found[self.config.source],), write, where=where)
-
-    def object_of(self, line: Line | BadLine, fields: tuple[str, ...] = ()) -> dict[str, Any] | BadLine | None:
-        """The object of a line, with a text in each of `fields`; None when the line is blank."""
-        if isinstance(line, BadLine):
-            return line
-        if not line.text.strip():
-            return None
-        where, text = f"{self.config.path}:{line.number}", excerpt(line.text)
-        try:
-            found = json.loads(line.text)
-        except (ValueError, RecursionError) as error:
-            return BadLine(where, f"not JSON: {error}", text)
-        reason = self._fault(found, fields)
-        return BadLine(where, reason, text) if reason else found
-
-    @staticmethod
-    def _fault(found: Any, fields: tuple[str, ...]) -> str | None:
-        """Why a JSON value is no object with a text in each of `fields`."""
-        if not isinstance(found, dict):
-            return f"a {type(found).__name__}, and not an object with fields"
-        for name in fields:
-            if name not in found:
-                return f"no field {name!r}: {nearest(name, found)}"
-            if not isinstance(found[name], str):
-                return f"the field {name!r} holds a {type(found[name]).__name__}, and not text"
-            if half := surrogate_in(found[name]):
-                return f"the field {name!r} holds {half}, half a character"
-        return None
+        return Job((text,), write, where=row.where)

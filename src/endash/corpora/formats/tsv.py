@@ -6,60 +6,71 @@ import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from endash.config import Config
 from endash.corpora.files import Line, read_lines
-from endash.corpora.readers import Job, Reader, column_error, readers, verbatim
-from endash.corpora.record import BadLine, Record, excerpt
+from endash.corpora.formats.cells import Column
+from endash.corpora.formats.table import Row, Table, TableConfig
+from endash.corpora.readers import Job, column_error, readers, verbatim
+from endash.corpora.record import BadLine, excerpt
 from endash.errors import CorpusError
 
 _BREAKS = re.compile(r"[\t\r\n]+")
 
 
-class TsvConfig(Config):
+class TsvConfig(TableConfig):
     """Settings of the reader `tsv`: columns by name, or by number from 0 where the first line is a row already."""
 
     kind: Literal["tsv"] = "tsv"
-    path: str = Field(min_length=1)
-    source: str | int = "source"
-    target: str | int = "target"
     header: bool = True
 
     @model_validator(mode="after")
     def _names_or_numbers(self) -> Self:
-        for side, column in (("source", self.source), ("target", self.target)):
-            if self.header and not isinstance(column, str):
-                raise ValueError(f"{side} = {column} is a number: name the header's column, or set header = false")
-            if not self.header and (not isinstance(column, int) or column < 0):
-                raise ValueError(f"{side} = {column!r} with header = false: give the column's number, the first is 0")
+        for setting, columns in self.named().items():
+            for column in columns:
+                if self.header and not isinstance(column, str):
+                    raise ValueError(
+                        f"{setting} = {column} is a number: name the header's column, or set header = false"
+                    )
+                if not self.header and (not isinstance(column, int) or column < 0):
+                    raise ValueError(
+                        f"{setting} = {column!r} with header = false: give the column's number, the first is 0"
+                    )
         return self
+
+    def column(self, name: str) -> Column:
+        """See `TableConfig`: a number where there is no header."""
+        return name if self.header or not name.isdecimal() else int(name)
 
 
 @readers.register
-class Tsv(Reader):
-    """Reads two columns of a tab-separated file. Blank lines are passed over."""
+class Tsv(Table):
+    """Reads columns of a tab-separated file. Blank lines are passed over."""
 
     Config = TsvConfig
     config: TsvConfig
 
-    def read(self) -> Iterator[Record | BadLine]:
-        """The two columns of each row; a row with more or fewer columns than the header is bad."""
+    def rows(self) -> Iterator[Row | BadLine]:
+        """Each row; one with more or fewer columns than the header is bad."""
         lines = read_lines(self.config.path)
         names = self._header(lines)
-        source, target = (self._index(names, column) for column in (self.config.source, self.config.target))
+        asked = [column for columns in self.config.named().values() for column in columns]
+        last = max(self._index(names, column) for column in asked)
         for line in lines:
-            row = self._row(line, names, max(source, target))
+            row = self._row(line, names, last)
             if isinstance(row, BadLine):
                 yield row
             elif row is not None:
                 assert isinstance(line, Line)
-                yield Record(row[source], row[target], f"{self.config.path}:{line.number}")
+                cells: dict[Column, object] = dict(zip(names or range(len(row)), row, strict=True))
+                yield Row(f"{self.config.path}:{line.number}", cells, line.text)
 
     def jobs(self) -> Iterator[Job]:
         """Each row with its target column set; a target column that is not there is added behind the others."""
+        self.refuse_writing()
         lines = read_lines(self.config.path)
         names = self._header(lines)
+        assert not isinstance(self.config.source, tuple)
         source = self._index(names, self.config.source)
         target = self._target(names)
         if names is not None:
@@ -100,11 +111,14 @@ class Tsv(Reader):
         if column not in names:
             problem = column_error(f"{self.config.path}:1", column, names)
             raise CorpusError(f"{problem}; if line 1 is a row already: header = false and numbers, or FILE.tsv:0,1")
+        if names.count(column) > 1:
+            raise CorpusError(f"{self.config.path}:1: the column {column!r} stands there twice: name the columns apart")
         return names.index(column)
 
     def _target(self, names: list[str] | None) -> int:
         if names is None:
-            return int(self.config.target)
+            assert isinstance(self.config.target, int)
+            return self.config.target
         column = str(self.config.target)
         return names.index(column) if column in names else len(names)
 
