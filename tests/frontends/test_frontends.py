@@ -57,6 +57,22 @@ def test_masks_count_the_positions_and_put_them_first(kind: str) -> None:
 
 
 @each
+def test_positions_are_known_from_the_shape_of_a_stored_source(kind: str) -> None:
+    """A picture's colours come last there."""
+    config = frontends.config(kind)(**SOURCES[kind][0])
+    shapes = [(*shape[1:], shape[0]) if kind == "image" else shape for shape in SOURCES[kind][1]]
+    assert [config.positions(shape) for shape in shapes] == POSITIONS[kind]
+
+
+@pytest.mark.parametrize("samples", [0, 399, 400, 1359, 1360, 1999, 2000, 4123])
+def test_positions_of_audio_of_any_length(samples: int) -> None:
+    frontend = build("audio")
+    out = frontend(padded("audio", [torch.randn(samples)]))
+    assert frontend.config.positions((samples,)) == int(out.mask.sum())
+    assert (samples >= frontend.config.fewest_samples) == bool(out.mask.any())
+
+
+@each
 def test_padding_and_what_stands_in_it_change_nothing(kind: str) -> None:
     """Sums of another order over float32 numbers of size 1: 1e-5. The audio's are normalised logarithms: 1e-4."""
     frontend, sources = build(kind), draw(kind)

@@ -9,9 +9,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from endash.config import Config
 from endash.frontends.registry import frontends
-from endash.parts.contracts import Frontend, Padded
+from endash.parts.contracts import Frontend, FrontendConfig, Padded
 from endash.parts.masks import hide
 
 _SILENCE = 1e-10  # energies below it count as this, so that their logarithm is finite
@@ -19,7 +18,7 @@ _KERNEL, _STRIDE = 3, 2  # of each of the two convolutions
 _FEWEST = 7  # frames from which the two make one position
 
 
-class AudioConfig(Config):
+class AudioConfig(FrontendConfig):
     """Settings of the audio frontend."""
 
     kind: Literal["audio"] = "audio"
@@ -42,6 +41,17 @@ class AudioConfig(Config):
     def fft(self) -> int:
         """Samples of a Fourier transform: a power of two that holds a frame."""
         return 1 << (self.window_samples - 1).bit_length()
+
+    @property
+    def fewest_samples(self) -> int:
+        """Samples of the shortest audio that has a position."""
+        return self.window_samples + (_FEWEST - 1) * self.hop_samples
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """Those of samples (N), about one of 4 · hop each; none of audio with fewer than `fewest_samples`."""
+        if shape[0] < self.fewest_samples:
+            return 0
+        return _shorter(_shorter((shape[0] - self.window_samples) // self.hop_samples + 1))
 
     @model_validator(mode="after")
     def _every_channel_hears(self) -> Self:
@@ -111,8 +121,8 @@ class Audio(Frontend):
     def forward(self, source: Padded) -> Padded:
         """Samples (B, N), about -1 to 1, with a mask (B, N) → (B, S, D), S about T / 4."""
         config, weight = self.config, self.projection.weight
-        enough = config.window_samples + (_FEWEST - 1) * config.hop_samples
-        samples = nn.functional.pad(hide(source.values, source.mask), (0, max(0, enough - source.mask.shape[1])))
+        missing = max(0, config.fewest_samples - source.mask.shape[1])
+        samples = nn.functional.pad(hide(source.values, source.mask), (0, missing))
         frames_BTM = log_mel(samples, config)
         length_B = _whole(source.mask.sum(1), config.window_samples, config.hop_samples)
         frames_BTM = _normalise(frames_BTM, _mask(length_B, frames_BTM.shape[1])).to(weight.dtype)

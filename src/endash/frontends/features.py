@@ -7,17 +7,20 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from endash.config import Config
 from endash.errors import ModelError
 from endash.frontends.registry import frontends
-from endash.parts.contracts import Frontend, Padded
+from endash.parts.contracts import Frontend, FrontendConfig, Padded
 
 
-class FeaturesConfig(Config):
+class FeaturesConfig(FrontendConfig):
     """Settings of the features frontend."""
 
     kind: Literal["features"] = "features"
     size: int = Field(80, ge=1, description="numbers at each position")
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """S, of features (S, F)."""
+        return shape[0]
 
 
 @frontends.register

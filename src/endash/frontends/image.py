@@ -8,20 +8,24 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from endash.config import Config
 from endash.errors import ModelError
 from endash.frontends.registry import frontends
-from endash.parts.contracts import Frontend, Padded
+from endash.parts.contracts import Frontend, FrontendConfig, Padded
 from endash.parts.masks import hide
 
 
-class ImageConfig(Config):
+class ImageConfig(FrontendConfig):
     """Settings of the image frontend."""
 
     kind: Literal["image"] = "image"
     channels: int = Field(3, ge=1)
     patch: int = Field(16, ge=1, description="pixels along a side of a patch")
     max_side: int = Field(32, ge=1, description="patches along a side of the largest image")
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """The patches of pixels (H, W, C)."""
+        rows, columns = (-(-side // self.patch) for side in shape[:2])
+        return rows * columns
 
 
 @frontends.register

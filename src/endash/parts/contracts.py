@@ -64,10 +64,20 @@ class Padded:
     mask: Tensor
 
 
+class FrontendConfig(Config, ABC):
+    """Settings of a frontend; each kind adds its own."""
+
+    kind: str
+
+    @abstractmethod
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """How many positions become of a source that is an array of this shape; see `endash.signals.pad_signals`."""
+
+
 class Frontend(nn.Module, ABC):
     """A source that is no tokens in, vectors for an encoder out; built with the ``width`` that the encoder reads."""
 
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[FrontendConfig]]
 
     @abstractmethod
     def forward(self, source: Padded) -> Padded:
