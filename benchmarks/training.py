@@ -75,9 +75,10 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Store the examples, and the rows of the batches that all sides train on; gives their size, and the work of those timed."""
+    from endash.example import Example
     from endash.text import Codec, TextConfig
     from endash.training.batches import epoch_batches
-    from endash.training.examples import Example, Examples
+    from endash.training.examples import Examples
 
     sources, targets = workers.pairs(options.corpus, options.source, options.target)
     codec = Codec.train(lambda: zip(sources, targets, strict=True), TextConfig(size=SUBWORDS, placeholders=False))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from endash.training.examples import Example, Examples
+from endash.example import Example
+from endash.training.examples import Examples
 
 TOKENS = st.lists(st.integers(1, 99), min_size=1, max_size=6)
 
@@ -43,6 +44,25 @@ def test_padded_rows(tmp_path: Path) -> None:
     assert target.tolist() == [[9, 9, 3], [7, 3, 0]]
     assert passage.tolist() == [[0], [0]]
     assert source.dtype == np.int64
+
+
+def test_the_files_of_tokens_are_what_they_always_were(tmp_path: Path) -> None:
+    """An example after the other, and in each a field after the other; nothing else stands there."""
+    write(tmp_path / "a", [Example([5, 6, 3], [7, 3], ([],)), Example([8, 3], [9, 3], ([1],))])
+    wanted = {
+        "tokens.bin": np.array([5, 6, 3, 7, 3, 8, 3, 9, 3, 1], "<u2").tobytes(),
+        "starts.bin": np.array([0, 5], "<i8").tobytes(),
+        "lengths.bin": np.array([3, 2, 0, 2, 2, 1], "<i4").tobytes(),
+        "examples.json": b"""{
+  "examples": 2,
+  "fields": 3,
+  "tokens": 10,
+  "dtype": "<u2",
+  "fingerprint": "x",
+  "about": {}
+}""",
+    }
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == wanted
 
 
 def test_more_examples_than_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from endash.example import Example
 from endash.network import Batch
 from endash.objectives.cross_entropy import Loss, cross_entropy
 from endash.training.config import TrainingConfig
-from endash.training.examples import Example, Examples
+from endash.training.examples import Examples
 from endash.training.interruption import Stop
 from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training

@@ -15,8 +15,9 @@ from typing import Protocol, Self
 import torch
 from torch import nn
 
-from endash.network import Batch
+from endash.encoding import Batch
 from endash.training.batches import Rows
+from endash.training.batching import make_batch
 from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.machine import Machine
@@ -107,10 +108,7 @@ class Work:
 
     def batch(self, rows: Rows) -> Batch:
         """The examples of these rows, where the network is."""
-        source, target, *passages = (
-            torch.from_numpy(field).to(self.machine.device) for field in self.examples.padded(rows)
-        )
-        return Batch(source, target, tuple(passages))
+        return make_batch(self.examples, rows, self.machine.device)
 
 
 class Alone:

@@ -190,11 +190,12 @@ def _reader(prepared: Prepared) -> Callable[[Example], dict[str, Any]]:
     codec = prepared.codec
 
     def read(example: Example) -> dict[str, Any]:
+        source = example.source if isinstance(example.source, list) else []  # of a sound or picture there are none
         return {
-            "source": " ".join(codec.source.pieces(example.source)),
+            "source": " ".join(codec.source.pieces(source)),
             "target": " ".join(codec.target.pieces(example.target)),
             "passages": [" ".join(codec.source.pieces(passage)) for passage in example.passages],
-            "source_tokens": example.source,
+            "source_tokens": source,
             "target_tokens": example.target,
         }
 

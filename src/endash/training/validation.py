@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from endash.encoding import Batch
 from endash.loading import AnyModel
 from endash.tasks import Answer
 from endash.training.batches import epoch_batches
+from endash.training.batching import make_batch
 from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.interruption import Stop
@@ -45,9 +45,9 @@ class Validator:
         """The loss in nats per target token, its named parts in nats per example."""
         sums = Window()
         for rows in epoch_batches(self.valid.lengths, batch_tokens=self.config.batch_tokens, seed=0, epoch=0):
-            fields = [torch.from_numpy(field).to(self.machine.device) for field in self.valid.padded(rows)]
+            batch = make_batch(self.valid, rows, self.machine.device)
             with self.machine.autocast():
-                loss = self.model.network.loss(Batch(fields[0], fields[1], tuple(fields[2:])), label_smoothing=0.0)
+                loss = self.model.network.loss(batch, label_smoothing=0.0)
             sums.add(loss)
             sums.targets += loss.tokens
         examples = len(self.valid)
