@@ -11,8 +11,8 @@ from tiny import VOCABULARY, TinyNetwork
 
 from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
-from endash.tasks import TranslationTask
 from endash.example import Example
+from endash.tasks import TranslationTask
 from endash.training.config import TrainingConfig
 from endash.training.examples import Examples
 from endash.training.interruption import Stop

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from endash.corpora.media import Media
 
 
@@ -20,7 +22,7 @@ class Record:
         sources: the parts of a source that has several: premise and hypothesis, words, turns. Else empty.
         targets: all that is right, where that is more than one text, or a tag for each word. Else empty.
         key: what decides which part of a split the record is in; if empty, that is the letters of the source.
-        media: the file that the source names, if it names one.
+        media: the file that the source names, if it names one, or what was read of it.
         family: which prompt made the source, if one did.
     """
 
@@ -30,7 +32,7 @@ class Record:
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     key: str = ""
-    media: Media | None = None
+    media: Media | NDArray[Any] | None = None
     family: str = ""
 
     @property

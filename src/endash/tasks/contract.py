@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from endash.config import Config
 from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
-from endash.evaluation.metrics import scorer
-from endash.evaluation.scorer import answered
 from endash.example import Example
 from endash.text import Codec, TextConfig
 
@@ -142,6 +140,9 @@ class Task(ABC):
 
     def value(self, metric: str, answers: Sequence[Answer], records: Sequence[Record]) -> float:
         """One of its metrics, of an answer to each record."""
+        from endash.evaluation.metrics import scorer
+        from endash.evaluation.scorer import answered
+
         references = [record.references for record in records]
         language = "zh" if is_chinese([one[0] for one in references]) else None
         given = answered(answers, references, sources=[record.source for record in records])

@@ -38,7 +38,7 @@ class SignalTask(Task):
             raise CorpusError(
                 f'{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = "…"'
             )
-        return self.read(record.media.read(), record.source)
+        return self.read(record.media.read(), record.source) if isinstance(record.media, Media) else record.media
 
     def positions(self, shape: tuple[int, ...]) -> int:
         """How many positions of a memory come of a sound or picture of this shape."""

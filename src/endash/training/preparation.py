@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ class Tokenised:
 
     Attributes:
         too_long: how many examples were left out for their source or target, and how many passages were.
-        kept: the records that have an example, if `keep`.
+        kept: the records that have examples, each with the number of its first, if `keep`.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Tokenised:
         self.exclude_own = part == "train"
         self.keep = part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
-        self.kept: list[Record] = []
+        self.kept: list[tuple[Record, int]] = []
 
     def __iter__(self) -> Iterator[Example]:
-        drawn, passages = iter(self.records), self._passages if self.pairs is not None else None
+        drawn, made, passages = iter(self.records), 0, self._passages if self.pairs is not None else None
         while chunk := list(islice(drawn, _CHUNK)):
             for record, found in zip(chunk, self.task.examples(chunk, self.codec, passages=passages), strict=True):
                 examples = [one for one in found if not isinstance(one, TooLong)]
@@ -72,7 +72,8 @@ class Tokenised:
                     if isinstance(one, TooLong):
                         self.too_long[one.side] += 1
                 if self.keep and examples:
-                    self.kept.append(record)
+                    self.kept.append((record, made))
+                made += len(examples)
                 yield from map(self._without_long, examples)
 
     def _without_long(self, example: Example) -> Example:
@@ -155,18 +156,21 @@ def _examples(
     examples = Examples.stored(folder, fingerprint)
     if examples is None:
         say(f"tokenising the {corpus.part} part")
-        tokenised = Tokenised(corpus, recipe.does, codec, pairs=pairs, passages=recipe.joins, part=corpus.part)
+        task = recipe.does
+        tokenised = Tokenised(corpus, task, codec, pairs=pairs, passages=recipe.joins, part=corpus.part)
         examples = Examples.write(
             folder,
             tokenised,
             passages=recipe.joins,
             vocabulary=max(codec.size_source, codec.size_target),
             fingerprint=fingerprint,
+            places=task.writes == "tags",
+            positions=task.positions if task.reads != "text" else None,
             about=lambda: {
                 "report": str(corpus.report),
                 "too_long": tokenised.too_long,
                 "max_length": codec.config.max_length,
-                "records": [_told(record) for record in tokenised.kept],
+                "records": [_told(*one) for one in tokenised.kept],
             },
         )
         say(_summary(examples))
@@ -178,18 +182,22 @@ def _examples(
     return examples
 
 
-def _told(record: Record) -> dict[str, Any]:
-    """A record as plain values."""
-    return {name: value for name, value in asdict(record).items() if value and name not in {"where", "media"}}
+def _told(record: Record, row: int) -> dict[str, Any]:
+    """A record as plain values, and the number of its first example."""
+    held = {name: getattr(record, name) for name in ("source", "target", "sources", "targets", "family")}
+    return {"row": row, **{name: value for name, value in held.items() if value or name in {"source", "target"}}}
 
 
 def records_of(examples: Examples) -> list[Record]:
-    """The records that stored examples were made of."""
-    told: list[dict[str, Any]] = examples.about["records"]
-    return [
-        Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()})
-        for one in told
-    ]
+    """The records that stored examples were made of, with the sounds or pictures that they name as they were read."""
+
+    def plain(value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    held = [{name: plain(value) for name, value in told.items()} for told in examples.about["records"]]
+    rows = [told.pop("row") for told in held]
+    media = [None if examples.signals is None else examples.signals[row] for row in rows]
+    return [Record(**told, media=one) for told, one in zip(held, media, strict=True)]
 
 
 def _summary(examples: Examples) -> str:
