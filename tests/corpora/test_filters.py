@@ -92,6 +92,28 @@ def test_placeholders() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "other", "settings"),
+    [
+        ("empty", " ", {}),
+        ("too_long", "abcdef", {"characters": 5}),
+        ("length_ratio", "y" * 111, {}),
+        ("untranslated", "X!", {}),
+        ("wrong_script", "файл", {"target": "de"}),
+        ("placeholders", "{a}", {}),
+    ],
+)
+def test_each_of_several_targets_counts(kind: str, other: str, settings: dict[str, Any]) -> None:
+    chosen = filters.build(filters.config(kind).model_validate(settings))
+    assert chosen.keeps(Record("x", "one", targets=("one", "two")))
+    assert not chosen.keeps(Record("x", "one", targets=("one", other)))
+
+
+def test_duplicates_have_the_same_targets_all_of_them() -> None:
+    chosen = filters.build(filters.config("duplicates").model_validate({}))
+    assert [chosen.keeps(Record("x", "a", targets=("a", last))) for last in "bcb"] == [KEEP, KEEP, DROP]
+
+
+@pytest.mark.parametrize(
     "text", ["delete {count} files?", "Delete %d Files", "DELETE 12 <b>files</b>…", "delete\tfiles\n"]
 )
 def test_near_duplicates_have_one_key(text: str) -> None:

@@ -19,7 +19,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Filter(ABC):
-    """Decides on one record after the other, in the corpus' order; made anew for each pass."""
+    """Decides on one record after the other, in the corpus' order; made anew for each pass.
+
+    Where several targets are right, a record stays if it would with each of them.
+    """
 
     Config: ClassVar[type[Config]]
 
@@ -48,7 +51,7 @@ class Empty(Filter):
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
-        return bool(record.source.strip() and record.target.strip())
+        return all(side.strip() for side in (record.source, *record.references))
 
 
 class TooLongConfig(Config):
@@ -75,7 +78,7 @@ class TooLong(Filter):
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
         characters, words = self.config.characters, self.config.words
-        sides = (record.source, record.target)
+        sides = (record.source, *record.references)
         if characters is not None and any(len(text) > characters for text in sides):
             return False
         return words is None or all(len(text.split()) <= words for text in sides)
@@ -100,8 +103,10 @@ class LengthRatio(Filter):
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
-        shorter, longer = sorted((len(record.source), len(record.target)))
-        return longer + 10 <= self.config.ratio * (shorter + 10)
+        return all(self._fits(len(record.source), len(target)) for target in record.references)
+
+    def _fits(self, *lengths: int) -> bool:
+        return max(lengths) + 10 <= self.config.ratio * (min(lengths) + 10)
 
 
 class DuplicatesConfig(Config):
@@ -124,10 +129,8 @@ class Duplicates(Filter):
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
-        whole = self.config.by == "pair"
-        return self._seen.add(
-            digest(f"{len(record.source)} {record.source}{record.target}" if whole else record.source)
-        )
+        whole, targets = self.config.by == "pair", "\n".join(record.references)
+        return self._seen.add(digest(f"{len(record.source)} {record.source}{targets}" if whole else record.source))
 
 
 class UntranslatedConfig(Config):
@@ -144,7 +147,7 @@ class Untranslated(Filter):
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
-        return source_key(record.source) != source_key(record.target)
+        return source_key(record.source) not in map(source_key, record.references)
 
 
 class WrongScriptConfig(Config):
@@ -188,18 +191,18 @@ class WrongScript(Filter):
 
     def keeps(self, record: Record) -> bool:
         """See `Filter`."""
+        source, target = self._scripts
+        return self._is_in(record.source, source) and all(self._is_in(text, target) for text in record.references)
+
+    def _is_in(self, text: str, scripts: frozenset[str] | None) -> bool:
         from endash.text.placeholders import find_placeholders
 
-        for text, scripts in zip((record.source, record.target), self._scripts, strict=True):
-            if scripts is None:
-                continue
-            bare = text
-            for placeholder in find_placeholders(text):
-                bare = bare.replace(placeholder, " ")
-            share = share_in(bare, scripts)
-            if share is not None and share < self.config.share:
-                return False
-        return True
+        if scripts is None:
+            return True
+        for placeholder in find_placeholders(text):
+            text = text.replace(placeholder, " ")
+        share = share_in(text, scripts)
+        return share is None or share >= self.config.share
 
 
 class PlaceholdersConfig(Config):
@@ -218,4 +221,5 @@ class Placeholders(Filter):
         """See `Filter`."""
         from endash.text.placeholders import find_placeholders
 
-        return Counter(find_placeholders(record.source)) == Counter(find_placeholders(record.target))
+        found = Counter(find_placeholders(record.source))
+        return all(Counter(find_placeholders(target)) == found for target in record.references)
