@@ -69,7 +69,7 @@ def test_what_is_too_long_is_left_out_and_counted(codec: Codec) -> None:
     assert [len(example.passages[0]) > 0 for example in examples] == [True, True]
     assert [example.passages[1] for example in examples] == [[], []]
     assert tokenised.too_long == {"source": 1, "target": 1, "passage": 2}
-    assert tokenised.kept == RECORDS[:2]
+    assert tokenised.kept == [(RECORDS[0], 0), (RECORDS[1], 1)]
 
 
 def test_chunks_change_nothing(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

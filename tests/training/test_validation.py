@@ -44,7 +44,7 @@ def validator(folder: Path, metric: str, pairs: list[tuple[str, str]] = PAIRS) -
         passages=0,
         vocabulary=VOCABULARY,
         fingerprint="x",
-        about=lambda: {"records": [{"source": source, "target": target} for source, target in pairs]},
+        about=lambda: {"records": [{"row": 0, "source": source, "target": target} for source, target in pairs]},
     )
     model = Answers()
     config = TrainingConfig.model_validate({"metric": metric, "batch_tokens": 6})

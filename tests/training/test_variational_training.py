@@ -49,7 +49,7 @@ def network() -> Network:
 
 def validator(folder: Path, model: Network) -> Validator:
     valid = examples(folder / "valid-too", count=20, seed=1)
-    valid.about["records"] = [{"source": "a", "target": "b"}]
+    valid.about["records"] = [{"row": 0, "source": "a", "target": "b"}]
     machine = Machine(torch.device("cpu"), torch.float32)
     return Validator(
         SimpleNamespace(network=model, recipe=SimpleNamespace(decoding=DecodingConfig()), task=TASK),

@@ -9,7 +9,7 @@ from endash.tasks.contract import Task
 from endash.tasks.registry import tasks
 
 if TYPE_CHECKING:
-    pass
+    from endash.recipe import Recipe
 
 
 @tasks.register

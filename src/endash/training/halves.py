@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from endash.errors import RecipeError
-from endash.model import Model
+from endash.loading import AnyModel, load
 from endash.recipe import Recipe
 from endash.registry import kind_of
 from endash.text.foreign import ForeignTokenizer
@@ -32,7 +32,7 @@ class Halves:
         named = {"encoder": recipe.trained.encoder, "decoder": recipe.trained.decoder}
         self.recipe = recipe
         self.folders = {role: folder for role, folder in named.items() if folder is not None}
-        loaded = {folder: Model.load(folder) for folder in set(self.folders.values())}
+        loaded = {folder: load(folder) for folder in set(self.folders.values())}
         self.models = {role: loaded[folder] for role, folder in self.folders.items()}
         for role, model in self.models.items():
             _check_settings(role, self.folders[role], model.recipe, recipe)
@@ -51,7 +51,7 @@ class Halves:
             known["target"] = self.models["decoder"].codec.target
         return known
 
-    def give(self, model: Model) -> Iterator[str]:
+    def give(self, model: AnyModel) -> Iterator[str]:
         """Put their parameters into a new model; gives sentences on what the user should know of the rest.
 
         Raises RecipeError for parameters of another shape.
