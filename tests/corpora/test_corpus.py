@@ -207,7 +207,7 @@ def test_a_section_survives_being_written_and_read() -> None:
 def test_every_kind_is_registered() -> None:
     assert list(readers) == [
         *("catalogue", "dialogue", "jsonl", "lines", "mo"),
-        *("po", "tmx", "tsv", "xliff"),
+        *("plain", "po", "tmx", "tsv", "xliff"),
     ]
     assert list(filters) == [
         "duplicates",

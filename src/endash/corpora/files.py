@@ -38,6 +38,11 @@ def is_gzip_name(path: str) -> bool:
     return path.lower().endswith(".gz")
 
 
+def suffix_of(path: str) -> str:
+    """The suffix that says the format, in lower case: ``.tsv`` of ``pairs.tsv.gz``."""
+    return os.path.splitext(re.sub(r"\.gz$", "", path, flags=re.IGNORECASE))[1].lower()
+
+
 def surrogate_in(text: str) -> str | None:
     """The first half of a surrogate pair in `text`, which no UTF-8 file can hold, as ``\\ud800``; None in sound text."""
     found = _SURROGATE.search(text)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from endash.config import Config
-from endash.corpora.files import Line, missing, read_lines
+from endash.corpora.files import Line, missing, read_lines, suffix_of
 from endash.corpora.formats.jsonl import objects
 from endash.corpora.formats.lines import LinesConfig
 from endash.corpora.formats.table import Row
@@ -34,11 +34,6 @@ _FORMS = (
     "FILE.tsv, FILE.jsonl, FILE.tmx, FILE.xlf, FILE.po, FILE.mo (each also .gz), FILE.en,FILE.de for aligned lines, "
     "FILE.tsv:en,de to name columns or languages, PACKAGE.whl:en,de for the translations in it"
 )
-
-
-def suffix_of(path: str) -> str:
-    """The suffix that says the format, in lower case: ``.tsv`` of ``pairs.tsv.gz``."""
-    return os.path.splitext(re.sub(r"\.gz$", "", path, flags=re.IGNORECASE))[1].lower()
 
 
 def split_names(given: str, source: str | None, target: str | None) -> tuple[str, str | None, str | None]:

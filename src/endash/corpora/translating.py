@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from endash.config import Config
-from endash.corpora.files import replacing
+from endash.corpora.files import replacing, suffix_of
 from endash.corpora.formats.lines import LinesConfig
-from endash.corpora.guess import SUFFIXES, guess_reader, is_plain_text, split_names, suffix_of
+from endash.corpora.guess import SUFFIXES, guess_reader, is_plain_text, split_names
 from endash.corpora.readers import Job, Reader, readers
 from endash.errors import CorpusError, LongTextError
 

@@ -46,6 +46,7 @@ def _prompt(given: str) -> str:
     return given
 
 
+OneOrNone = Annotated[Column | None, BeforeValidator(lambda given: None if given in (None, "") else _column(given))]
 Columns = Annotated[Column | tuple[Column, ...], BeforeValidator(_columns)]
 Values = Annotated[dict[str, tuple[str, ...]], AfterValidator(_values)]
 
@@ -66,7 +67,7 @@ class TableConfig(Config):
     path: str = Field(min_length=1)
     source: Columns = "source"
     target: Columns = "target"
-    key: Annotated[Column | None, BeforeValidator(lambda given: None if given in (None, "") else _column(given))] = None
+    key: OneOrNone = None
     keep: Values | None = None
     leave: Values | None = None
     files: Annotated[str, Field(min_length=1)] | None = None
