@@ -170,6 +170,44 @@ def test_too_many_bad_lines_stop_the_corpus_with_the_first_of_them(tmp_path: Pat
     assert len(list(Corpus(config(train=train, split={}, max_bad=0.2)))) == 10_090
 
 
+def no_shouting(record: Record) -> str | None:
+    return f"{record.source!r} is shouted" if record.source.isupper() else None
+
+
+def test_records_with_a_fault_are_bad_lines(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", ["a\tb", "B\tb", "broken", "\tx", "C\t", "d\te"])
+    corpus = Corpus(config(train=train, split={}, max_bad=0.5), fault=no_shouting)
+    assert [record.source for record in corpus] == ["a", "d"]
+    assert str(corpus.report) == (
+        "train: 2 of 4 records kept\n  2 dropped by empty\n  2 bad lines:\n"
+        f"    {train['path']}:3: 'B' is shouted: 'B'\n"
+        f"    {train['path']}:4: 1 columns where the header has 2: 'broken'"
+    )
+    with pytest.raises(CorpusError, match=r"(?s)2 of 6 lines of the train part are bad, .*:3: 'B' is shouted"):
+        list(Corpus(config(train=train, split={}, max_bad=0.3), fault=no_shouting))
+
+
+def test_a_fault_is_sought_in_a_part_s_own_records_alone(tmp_path: Path) -> None:
+    settings = config(
+        train=table(tmp_path / "a.tsv", ["a\tb", "B\tb", "C\tb"]), valid=table(tmp_path / "v.tsv", ["B\tb", "d\te"])
+    )
+    asked = []
+
+    def ask(record: Record) -> None:
+        asked.append(record.source)
+
+    assert [record.source for record in Corpus(settings, "train", fault=ask)] == ["a", "C"] == asked
+    with pytest.raises(CorpusError, match=r"(?s)1 of 2 lines of the valid part are bad.*v.tsv:2: 'B' is shouted"):
+        list(Corpus(settings, "valid", fault=no_shouting))
+
+
+def test_many_faults_stop_the_corpus_early(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", [f"{word}\tx" for word in WORDS * 10] + ["A\tx"] * 3 + ["b\tx"] * 10_000)
+    taken = []
+    with pytest.raises(CorpusError, match="2 of 152 lines of the train part are bad"):
+        taken.extend(Corpus(config(train=train, split={}), fault=no_shouting))
+
+
 def test_a_short_corpus_is_judged_at_its_end(tmp_path: Path) -> None:
     train = table(tmp_path / "a.tsv", ["broken", "a\tb", "c\td"])
     with pytest.raises(CorpusError, match="1 of 3 lines"):

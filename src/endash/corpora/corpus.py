@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
@@ -12,11 +12,12 @@ from endash.corpora import formats as formats  # noqa: PLC0414  (registers the r
 from endash.corpora.filters import EmptyConfig, filters
 from endash.corpora.keys import record_digest
 from endash.corpora.readers import readers
-from endash.corpora.record import BadLine, Record
+from endash.corpora.record import BadLine, Record, excerpt
 from endash.corpora.report import SHOWN, CorpusReport
 from endash.errors import CorpusError
 
 Part = Literal["train", "valid", "test"]
+Fault = Callable[[Record], str | None]  # why a record cannot be learned from, None if it can
 _ENOUGH = 100  # lines read before the share of bad ones is judged; it is judged again at the end
 
 
@@ -81,13 +82,15 @@ class Corpus:
     Which part of a split a record is in depends on nothing but its key, or where it has none that of its source (`source_key`),
     so no two parts share a source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are
     left out of train, and those with a key of test out of valid. The filters work on what comes from `train`, split or not;
-    given valid and test files stay as they are. `report` is that of the last whole pass. Raises CorpusError if the part does
-    not exist, and at the end of a pass that kept nothing.
+    given valid and test files stay as they are. What is left is asked for its `fault`: a record for which that gives a reason is
+    a bad line like those that cannot be read. `report` is that of the last whole pass. Raises CorpusError if the part does not
+    exist, and at the end of a pass that kept nothing.
     """
 
-    def __init__(self, config: CorpusConfig, part: Part = "train") -> None:
+    def __init__(self, config: CorpusConfig, part: Part = "train", *, fault: Fault | None = None) -> None:
         self.config = config
         self.part = part
+        self.fault = fault
         self.report = CorpusReport(part)
         self._given = getattr(config, part)  # readers of this part's own; empty if it comes out of train
         self._shares = config.shares()
@@ -116,7 +119,7 @@ class Corpus:
                 held_out += 1
             elif kind := next((kind for filter_, kind in chain if not filter_.keeps(record)), None):
                 dropped[kind] += 1
-            else:
+            elif self.fault is None or not tally.refuses(record, self.fault):
                 kept += 1
                 yield record
         self.report = tally.report(kept, dropped, held_out, elsewhere)
@@ -156,11 +159,22 @@ class _Tally:
                     self.read += 1
                     yield item
                 else:
-                    self.bad += 1
-                    self.shown += [item] if len(self.shown) < SHOWN else []
-                    if self.read + self.bad >= _ENOUGH:
-                        self._judge()
+                    self._add(item)
         self._judge()
+
+    def refuses(self, record: Record, fault: Fault) -> bool:
+        """True if the last record read has a fault: it is then a bad line."""
+        reason = fault(record)
+        if reason is not None:
+            self.read -= 1
+            self._add(BadLine(record.where, reason, excerpt(record.source)))
+        return reason is not None
+
+    def _add(self, line: BadLine) -> None:
+        self.bad += 1
+        self.shown += [line] if len(self.shown) < SHOWN else []
+        if self.read + self.bad >= _ENOUGH:
+            self._judge()
 
     def _judge(self) -> None:
         total = self.read + self.bad
