@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from endash.heads import Head, HeadConfig, LengthHead, PointerHead
+from endash.heads import Each, Head, HeadConfig, LabelHead, LengthHead, PointerHead
 from endash.memory import Memory
 from endash.parts.copyable import Copyable
 
@@ -166,3 +166,58 @@ def test_what_is_joined_to_a_source_does_not_make_it_longer() -> None:
     memory = Memory(torch.randn(3, 4, M), TOKENS != 0, summary=torch.randn(3, M))
     head, lengths = LengthHead(M), torch.arange(1, 9).expand(3, -1)
     assert torch.equal(head(memory.join(memory), lengths), head(memory, lengths))
+
+
+def joined(states: Tensor, mask: Tensor, *, parts: list[int]) -> Memory:
+    """A memory of parts of so many positions each."""
+    segments = torch.cat([torch.full((len(states), size), part) for part, size in enumerate(parts)], 1)
+    return Memory(states, mask, segments=segments)
+
+
+def test_a_label_of_one_source_is_read_off_the_mean_of_its_states(memory: Memory) -> None:
+    head = LabelHead(M, 3, each="source", joins=0, dropout=0.0)
+    scores = head(memory)
+    means = torch.stack([memory.states[0].mean(0), memory.states[1, :2].mean(0), torch.zeros(M)])
+    torch.testing.assert_close(scores, head.project(means)[:, None])
+    assert [name for name, _ in head.named_parameters()] == ["project.weight", "project.bias"]
+
+
+def test_a_label_of_joined_sources_is_read_off_their_means_and_how_they_differ() -> None:
+    torch.manual_seed(0)
+    states, mask = torch.randn(2, 7, M), torch.tensor([[1, 1, 0, 1, 0, 1, 1], [1, 0, 0, 0, 0, 1, 0]]).bool()
+    head = LabelHead(M, 3, each="source", joins=2, dropout=0.0)
+    scores = head(joined(states, mask, parts=[3, 2, 2]))
+    nothing = torch.zeros(M)
+    for row, (u, v, w) in enumerate(
+        [
+            (states[0, :2].mean(0), states[0, 3], states[0, 5:].mean(0)),
+            (states[1, 0], nothing, states[1, 5]),  # an empty source
+        ]
+    ):
+        features = torch.cat([u, v, (u - v).abs(), u * v, w, (u - w).abs(), u * w])
+        assert head.hidden is not None
+        torch.testing.assert_close(scores[row, 0], head.project(torch.tanh(head.hidden(features))))
+
+
+@pytest.mark.parametrize(("each", "joins"), [("source", 0), ("source", 1), ("word", 0)])
+def test_the_gradients_of_a_label_head_are_those_of_differences(each: Each, joins: int) -> None:
+    torch.manual_seed(0)
+    head = LabelHead(M, 3, each=each, joins=joins, dropout=0.0).double()
+    states = torch.randn(2, 5, M, dtype=torch.double, requires_grad=True)
+    mask = torch.tensor([[1, 1, 1, 1, 0], [1, 0, 0, 1, 1]]).bool()
+    places = torch.tensor([[2, 3], [1, 0]])
+
+    def scores(states: Tensor, *_: Tensor) -> Tensor:
+        found: Tensor = head(joined(states, mask, parts=[3, 2]) if joins else Memory(states, mask), places)
+        return found
+
+    assert torch.autograd.gradcheck(scores, (states, *head.parameters()))
+    assert head(Memory(states, mask), places).dtype == torch.double
+
+
+def test_scores_of_labels_keep_the_precision_of_the_parameters(memory: Memory) -> None:
+    head = LabelHead(M, 3, each="source", joins=0, dropout=0.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = head(memory)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, head(memory))

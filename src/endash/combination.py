@@ -8,6 +8,7 @@ from endash.config import Config
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig, Search
 from endash.encoders import encoders
+from endash.heads import Each
 from endash.links import links
 from endash.parts.contracts import Decoder, Encoder, Link, MemoryShape, PartConfig, Writes
 from endash.registry import kind_of
@@ -62,6 +63,20 @@ def why_not_search(decoding: DecodingConfig, decoder: PartConfig) -> str | None:
         f"decoding.search = {decoding.search!r} does not write as decoder.kind = {decoder.kind!r} does, {writes}: "
         f"set decoding.search = {' or '.join(map(repr, SEARCHES[writes]))}"
     )
+
+
+def why_not_labels(encoder: PartConfig, frontend: Config | None, *, each: Each, joins: int) -> str | None:
+    """Why labels cannot be read off this encoder's memory, with so many sources joined: a sentence with what to do; None where they can."""
+    name = f"encoder.kind = {encoder.kind!r}"
+    if "latent" in encoders[encoder.kind].gives:
+        return f"{name} gives a latent vector for a decoder to write from, and here are labels alone: name the encoder that it wraps"
+    if each == "word" and (frontend is not None or encoder.reads in {"pixels", "samples"}):
+        return (
+            f"each word has a label, and {name} is given no words here: take one that reads tokens, and no [frontend]"
+        )
+    if each == "word" and joins:
+        return "each word of one source has a label, read off that source alone: join no other to it"
+    return None
 
 
 def _reason(encoder: PartConfig, link: Config, decoder: PartConfig) -> str | None:

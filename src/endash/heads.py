@@ -1,6 +1,7 @@
-"""The head: from hidden states to scores over the vocabulary.
+"""The head: from hidden states to scores over the vocabulary, or from a memory to scores of labels.
 
-Shapes: B batch, Q queries (T target positions in training, K beams in search), S source, D width, V vocabulary, N tokens.
+Shapes: B batch, Q queries (T target positions in training, K beams in search), S source, D width, V vocabulary, N tokens,
+W words, L labels.
 `traces_BQS` are those of `Copyable`, None where nothing is copied.
 """
 
@@ -16,7 +17,11 @@ from endash.config import Config
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Copies, Loss, projected_cross_entropy
 from endash.parts.copyable import LONGEST_RUN, Copyable, run
-from endash.parts.masks import hide, score_bias
+from endash.parts.dropout import Dropout
+from endash.parts.masks import hide, mean, score_bias
+
+Each = Literal["source", "word"]
+"""What has a label: a whole source with what is joined to it, or each word of a source."""
 
 _REACH = 128  # the largest difference between the lengths of source and target that is told from larger ones
 
@@ -208,6 +213,50 @@ class LengthHead(nn.Module):
         """Cross-entropy of these lengths, a mean over rows."""
         nll_B = -self(memory, lengths_B[:, None])[:, 0]
         return Loss(nll_B.mean(), len(nll_B), nll_B.sum().item())
+
+
+class LabelHead(nn.Module):
+    """Scores of labels, read off the states of a memory.
+
+    Of one source the label is read off u, the mean of its states, as W u + b. Of a source and v₁ … v_J joined to it, each a
+    mean of its own states, it is W₂ tanh(W₁ f + b₁) + b₂ with f = [u; v_j; |u - v_j|; u ∘ v_j for each j] (Conneau et al.
+    2017, section 3.1). Of a word it is W m + b, m the state at its first token (Devlin et al. 2019, section 5.3). Dropout
+    comes before the first matrix.
+    """
+
+    def __init__(self, width: int, labels: int, *, each: Each, joins: int, dropout: float) -> None:
+        super().__init__()
+        self.each, self.joins = each, joins
+        self.dropout = Dropout(dropout)
+        self.hidden = nn.Linear((1 + 3 * joins) * width, width) if joins else None
+        self.project = nn.Linear(width, labels)
+
+    def forward(self, memory: Memory, places_BW: Tensor | None = None) -> Tensor:
+        """Unnormalised log-probabilities (B, 1, L) of a source's labels, or (B, W, L) of its words'.
+
+        `places_BW` is where the first token of each word stands, counted from 1; what is read for padding, 0, means nothing.
+        As in `Head`, these products are in the precision of the parameters.
+        """
+        read = self._source(memory) if self.each == "source" else self._words(memory, places_BW)
+        with torch.autocast(read.device.type, enabled=False):
+            read = self.dropout(read.to(self.project.weight.dtype))
+            if self.hidden is not None:
+                read = self.hidden(read).tanh()
+            scores: Tensor = self.project(read)
+        return scores
+
+    def _source(self, memory: Memory) -> Tensor:
+        """(B, 1, D), or (B, 1, D + 3 J D) where J are joined."""
+        segments = torch.zeros_like(memory.mask, dtype=torch.long) if memory.segments is None else memory.segments
+        u, *others = (mean(memory.states, memory.mask & (segments == part)) for part in range(1 + self.joins))
+        return torch.cat([u, *(one for v in others for one in (v, (u - v).abs(), u * v))], 1)[:, None]
+
+    @staticmethod
+    def _words(memory: Memory, places_BW: Tensor | None) -> Tensor:
+        """(B, W, D)."""
+        assert places_BW is not None, "labels of words need the places of their first tokens"
+        index_BW = (places_BW - 1).clamp(min=0)
+        return memory.states.gather(1, index_BW[:, :, None].expand(-1, -1, memory.states.shape[2]))
 
 
 def _look_up(weights: Tensor, index: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from endash.retrieval import PairIndex
 from endash.tasks import Answer
 from endash.tasks.labelling import LabelTask, Part
 from endash.text import Codec
-from endash.text.labels import Labels
+from endash.text.labels import FIRST_LABEL, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class LabelModel(EncodingModel[Labeller]):
             )
         network = Labeller(
             recipe.encoder,
-            labels=codec.size_target,
+            labels=codec.size_target - FIRST_LABEL,
             each="word" if recipe.does.writes == "tags" else "source",
             source_size=codec.size_source,
             passages=recipe.joins,
