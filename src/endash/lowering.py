@@ -63,7 +63,7 @@ def settings(
     prefix = kind_of(inner) == "prefix"
     if isinstance(inner, HeadsConfig):
         heads = inner.heads
-    embedded = reads_sources(encoder, passages=passages)
+    embedded = network.source_embedding is not None and reads_sources(encoder, passages=passages)
     assert isinstance(decoder, TransformerDecoderConfig | SSRUDecoderConfig)
     return {
         "encoder": _side(encoder) if embedded else {},

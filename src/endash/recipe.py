@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from endash.combination import SEARCHES, why_not, why_not_search
+from endash.combination import SEARCHES, why_not, why_not_labels, why_not_search
 from endash.config import Config, apply_overrides
 from endash.corpora import CorpusConfig, filters, readers
 from endash.decoders import decoders
@@ -21,7 +21,7 @@ from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.errors import RecipeError, nearest
 from endash.frontends import frontends
-from endash.heads import HeadConfig
+from endash.heads import Each, HeadConfig
 from endash.links import links
 from endash.parts.contracts import PartConfig
 from endash.plugins import load_plugin
@@ -96,6 +96,9 @@ class Recipe(Config):
         if reason := self._why_not_task():
             raise ValueError(reason)
         if self.does.writes != "text":
+            each: Each = "word" if self.does.writes == "tags" else "source"
+            if reason := why_not_labels(self.encoder, self.frontend, each=each, joins=self.joins) or self._too_long():
+                raise ValueError(reason)
             return self
         embedded = self.encoder.reads == "vectors"
         head = self.head.why_not(
@@ -165,7 +168,7 @@ class Recipe(Config):
     def _too_long(self) -> str | None:
         """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""
         for role, part in (("encoder", self.encoder), ("decoder", self.decoder)):
-            end = learned_positions(part)
+            end = None if part is None else learned_positions(part)
             if end is not None and self.text.max_length > end:
                 return (
                     f"text.max_length = {self.text.max_length} is more than the {end} positions that the {role} learns: raise "

@@ -85,7 +85,9 @@ def _tagging(folder: Path) -> str:
     tags = ["O", "B-thing", "O", "B-colour"]
     path = jsonl(folder / "made.jsonl", [{"tokens": one.split(), "tags": tags} for one in SAYINGS])
     reader = f'{{ kind = "jsonl", path = "{path}", source = "tokens", target = "tags" }}'
-    return recipe("tagging", reader, writes_text=False).replace('{ kind = "tagging" }', '{ kind = "tagging", scheme = "bio" }')
+    return recipe("tagging", reader, writes_text=False).replace(
+        '{ kind = "tagging" }', '{ kind = "tagging", scheme = "bio" }'
+    )
 
 
 def _dialogue(folder: Path) -> str:
@@ -102,7 +104,9 @@ def _generation(folder: Path) -> str:
         {"mr": f"name[{one.split()[1]}], area[riverside]", "refs": [one, f"well, {one}"]} for one in SAYINGS
     ]
     path = jsonl(folder / "made.jsonl", rows)
-    return recipe("generation", f'{{ kind = "jsonl", path = "{path}", source = "mr", target = "refs" }}', writes_text=True)
+    return recipe(
+        "generation", f'{{ kind = "jsonl", path = "{path}", source = "mr", target = "refs" }}', writes_text=True
+    )
 
 
 def _reconstruction(folder: Path) -> str:
@@ -110,7 +114,10 @@ def _reconstruction(folder: Path) -> str:
     made = recipe("reconstruction", f'{{ kind = "plain", path = "{path}", column = "en" }}', writes_text=True)
     wrapped = 'encoder = { kind = "variational", width = 8, encoder = { kind = "lstm", width = 16, layers = 1 } }'
     made = made.replace(ENCODER, wrapped).replace('kind = "cross-attention", heads = 2', 'kind = "latent"')
-    return made.replace('kind = "transformer", width = 16, layers = 1, heads = 2, dropout = 0.0', 'kind = "lstm", width = 16, layers = 1')
+    return made.replace(
+        'kind = "transformer", width = 16, layers = 1, heads = 2, dropout = 0.0',
+        'kind = "lstm", width = 16, layers = 1',
+    )
 
 
 def _files(folder: Path, files: dict[str, bytes]) -> str:
@@ -123,21 +130,23 @@ def _speech(folder: Path) -> str:
     files = {f"{number}.wav": sound(0.3 + 0.01 * number, 200 + 100 * (number % 4)) for number in range(24)}
     path = tsv(folder / "made.tsv", "file\tword", [(name, COLOURS[int(name[:-4]) % 4]) for name in files])
     reader = f'{{ kind = "tsv", path = "{path}", files = "{_files(folder, files)}", source = "file", target = "word", key = "file" }}'
-    return recipe("speech-recognition", reader, writes_text=True, more='frontend = { kind = "audio", rate = 8000, mels = 20 }')
+    return recipe(
+        "speech-recognition", reader, writes_text=True, more='frontend = { kind = "audio", rate = 8000, mels = 20 }'
+    )
 
 
 def _captioning(folder: Path) -> str:
     shades = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200), "black": (0, 0, 0)}
-    files = {
-        f"{number}.png": picture(shades[COLOURS[number % 4]], 32 + number, 24) for number in range(24)
-    }
+    files = {f"{number}.png": picture(shades[COLOURS[number % 4]], 32 + number, 24) for number in range(24)}
     rows = [(name, COLOURS[int(name[:-4]) % 4], "all " + COLOURS[int(name[:-4]) % 4]) for name in files]
     path = tsv(folder / "made.tsv", "file\tone\ttwo", rows)
     reader = (
         f'{{ kind = "tsv", path = "{path}", files = "{_files(folder, files)}", source = "file", '
         'target = ["one", "two"], key = "file" }'
     )
-    return recipe("captioning", reader, writes_text=True).replace('kind = "captioning" }', 'kind = "captioning", side = 32 }')
+    return recipe("captioning", reader, writes_text=True).replace(
+        'kind = "captioning" }', 'kind = "captioning", side = 32 }'
+    )
 
 
 MADE: dict[str, Callable[[Path], str]] = {

@@ -70,6 +70,6 @@ def test_every_metric_can_be_taken(trained: Trained) -> None:
 
 
 def test_a_recipe_of_parts_that_are_not_the_tasks_is_refused(trained: Trained) -> None:
-    change = "decoder={kind=\"lstm\"}" if isinstance(trained.model, LabelModel) else "training.metric=entity_f1"
-    with pytest.raises(EndashError, match="leave \\[decoder\\] out|metric"):
+    change = 'decoder={kind="lstm"}' if isinstance(trained.model, LabelModel) else "training.metric=entity_f1"
+    with pytest.raises(EndashError, match=r"leave \[decoder\] out|metric"):
         trained.recipe.changed([change])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from endash.corpora import Record
+from endash.errors import CorpusError, TextError
 from endash.example import Example
 from endash.tasks.contract import Passages, Task, TooLong, Writes
 from endash.text import Codec, TextConfig
@@ -83,9 +84,13 @@ class LabelTask(Task):
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
     ) -> Iterator[list[Example | TooLong]]:
         """See `Task.examples`: one of each part. Raises CorpusError for a label that the train part has not."""
+        assert isinstance(codec.target, Labels)
         for record in records:
-            ids = [tokens[0] for tokens in codec.target.encode_parts([[label] for label in self.labels(record)])]
+            try:
+                ids = codec.target.ids(self.labels(record))
+            except TextError as error:
+                raise CorpusError(f"{record.where}: {error}") from None
             yield [
-                Example(one.tokens, ids[slice(*one.words)], one.passages, one.asked)
-                for one in self.windows(record, codec)
+                Example(part.tokens, [ids[number] for number in part.own], part.passages, part.places)
+                for part in self.divided(record, codec)
             ]

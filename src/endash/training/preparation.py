@@ -113,7 +113,9 @@ def prepare(
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
     fault = recipe.does.fault
-    train, valid = (Corpus(recipe.corpus, part) for part in ("train", "valid"))  # first: one may be missing
+    train, valid = (
+        Corpus(recipe.corpus, part, fault=fault) for part in ("train", "valid")
+    )  # first: one may be missing
     learned = distilled(train) if distilled else train
     codec = _vocabulary(recipe, train, folder / "text", say, known)
     pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
