@@ -35,9 +35,9 @@ def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
 
 
 def recipe(task: str, train: str, *, writes_text: bool, more: str = "") -> str:
-    split = "split = { valid = 0.2 }" if task != "dialogue" else "split = { valid = 0.3 }"
+    split = "split = { valid = 0.35 }" if task != "dialogue" else "split = { valid = 0.35 }"
     top = [f'name = "{task}"', f'task = {{ kind = "{task}" }}', ENCODER, *([HALVES] if writes_text else []), TRAINING]
-    return "\n".join([*top, more, "[corpus]", f"train = {train}", split, "[text]", "size = 330"]) + "\n"
+    return "\n".join([*top, more, "[corpus]", f"train = {train}", split, "[text]", "size = 400"]) + "\n"
 
 
 def sound(seconds: float, pitch: float) -> bytes:
@@ -101,7 +101,7 @@ def _dialogue(folder: Path) -> str:
 
 def _generation(folder: Path) -> str:
     rows: list[dict[str, object]] = [
-        {"mr": f"name[{one.split()[1]}], area[riverside]", "refs": [one, f"well, {one}"]} for one in SAYINGS
+        {"mr": f"name[{one.split()[1]}], area[{one.split()[3]}]", "refs": [one, f"well, {one}"]} for one in SAYINGS
     ]
     path = jsonl(folder / "made.jsonl", rows)
     return recipe(
