@@ -17,7 +17,7 @@ import workers
 
 from endash import Model
 from endash.corpora import Corpus
-from endash.evaluation.evaluate import evaluate
+from endash.evaluation.evaluate import evaluate_translator
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def row(run: str) -> list[str]:
     """The figures of one run."""
     model = Model.load(run)
     pairs = [(record.source, record.target) for record in Corpus(model.recipe.corpus, "test")]
-    found = evaluate(model, pairs, language=None)
+    found = evaluate_translator(model, pairs, language=None)
     wanted, copied = 0, 0
-    for (source, target), output in zip(pairs, found.hypotheses, strict=True):
+    for (source, target), output in zip(pairs, found.answers, strict=True):
         expected = names(source) & Counter(words(target))
         wanted += expected.total()
         copied += (expected & Counter(words(output))).total()

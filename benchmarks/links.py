@@ -138,7 +138,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """A worker's part: train one, translate the test part, tell the figures."""
     import endash
     from endash.corpora import Corpus
-    from endash.evaluation.evaluate import evaluate
+    from endash.evaluation.evaluate import evaluate_translator
     from endash.recipe import Recipe
 
     recipe = Recipe.load(job["recipe"], job["settings"])
@@ -147,7 +147,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     pairs = [(record.source, record.target) for record in Corpus(recipe.corpus, "test")]
     model.translate([source for source, _ in pairs[:8]])
     began = time.perf_counter()
-    result = evaluate(model, pairs, language=None)
+    result = evaluate_translator(model, pairs, language=None)
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     speeds = sorted(line["tokens_per_second"] for line in lines if "tokens_per_second" in line)
     return {

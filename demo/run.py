@@ -18,7 +18,7 @@ from rich.table import Table
 import endash
 from endash.corpora import Corpus
 from endash.errors import CorpusError, EndashError
-from endash.evaluation.evaluate import Evaluation, evaluate
+from endash.evaluation.evaluate import Evaluation, evaluate_translator
 from endash.inspection import write_page, write_png
 from endash.inspection.observe import look_at
 from endash.model import Model
@@ -60,7 +60,7 @@ def measure(model: Model, pairs: list[tuple[str, str]], language: str) -> dict[s
         return [found[0].target if found else "" for found in memory.nearest(texts, exclude_own=False)]
 
     systems = {"model": model, "copy": list, "translation_memory": nearest}
-    return {name: evaluate(system, pairs, language=language) for name, system in systems.items()}
+    return {name: evaluate_translator(system, pairs, language=language) for name, system in systems.items()}
 
 
 def show(measured: dict[str, Evaluation], pairs: list[tuple[str, str]]) -> None:
@@ -72,7 +72,7 @@ def show(measured: dict[str, Evaluation], pairs: list[tuple[str, str]]) -> None:
     examples = Table("English", "the model", "the reference", title="unseen strings", show_lines=True)
     step = max(1, len(pairs) // SHOWN)
     for i in range(0, SHOWN * step, step):
-        examples.add_row(pairs[i][0], measured["model"].hypotheses[i], pairs[i][1])
+        examples.add_row(pairs[i][0], measured["model"].answers[i], pairs[i][1])
     out = Console()
     out.print(figures)
     out.print(examples)

@@ -1,9 +1,15 @@
+import numpy as np
 import pytest
 import sacrebleu
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu.significance import PairedTest
 
 from endash.errors import CorpusError, RecipeError
-from endash.evaluation import metrics
-from endash.evaluation.metrics import bleu, check_language, chrf, ter, tokenizer_for, tokenizer_note
+from endash.evaluation import resampling, translation
+from endash.evaluation.metrics import NAMES, bleu, chrf, is_lower_better, scorer, ter
+from endash.evaluation.scorer import answered
+from endash.evaluation.translation import check_language, tokenizer_for, tokenizer_note
 
 REFERENCES = [
     "The cat sat on the mat near the door .",
@@ -98,10 +104,10 @@ def test_an_unknown_language_is_refused_with_the_nearest():
 
 
 def test_without_mecab_japanese_is_scored_by_characters_and_says_so(monkeypatch):
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(translation.importlib.util, "find_spec", lambda name: None)
     assert tokenizer_for("ja") == "char"
     assert tokenizer_note("ja-JP") == ("BLEU is over characters, not words: pip install 'sacrebleu[ja]' for ja-mecab")
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(translation.importlib.util, "find_spec", lambda name: object())
     assert tokenizer_for("ko") == "ko-mecab"
     assert tokenizer_note("ko") is None
 
@@ -120,3 +126,79 @@ def test_a_tokenizer_that_is_not_installed_says_what_to_install(monkeypatch):
     monkeypatch.setattr(sacrebleu.metrics.bleu, "BLEU", missing)
     with pytest.raises(RecipeError, match=r"pip install 'sacrebleu\[ja\]', or use 'char'"):
         bleu(["a"], ["a"], tokenize="ja-mecab")
+
+
+SEVERAL = [
+    ["The cat sat on the mat."],
+    ["A boy runs.", "A boy is running."],
+    ["Dogs!", "Two dogs play.", "They play."],
+    ["She"],
+]
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
+def test_a_record_may_have_several_references(name):
+    metric = scorer(name)
+    theirs = {"bleu": sacrebleu.metrics.BLEU(), "chrf": sacrebleu.metrics.CHRF(), "ter": sacrebleu.metrics.TER()}[name]
+    streams = [[right[n] if n < len(right) else None for right in SEVERAL] for n in range(3)]
+    found = metric.measure(answered(HYPOTHESES, SEVERAL))
+    assert found.metric.value == theirs.corpus_score(HYPOTHESES, streams).score
+    assert found.metric.signature.startswith("nrefs:var|")
+    assert metric.signature(answered(["a"], [["b", "c"]])).startswith("nrefs:2|")
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
+def test_the_p_value_is_sacrebleus(name, monkeypatch):
+    monkeypatch.setattr(resampling, "TRIALS", 300)
+    metric = scorer(name)
+    other = [*HYPOTHESES[:2], "Dogs play in the snow.", "She is reading."]
+    theirs = {"bleu": sacrebleu.metrics.BLEU(), "chrf": sacrebleu.metrics.CHRF(), "ter": sacrebleu.metrics.TER()}
+    test = PairedTest(
+        [("a", HYPOTHESES), ("b", other)], {name: theirs[name]}, [REFERENCES], test_type="ar", n_samples=300
+    )
+    signatures, scores = test()
+    (key,) = signatures
+    a, b = (metric.statistics(answered(hypotheses, REFERENCES)) for hypotheses in (HYPOTHESES, other))
+    assert metric.p_value(a, b) == scores[key][1].p_value
+    assert metric.signature(answered(HYPOTHESES, REFERENCES), "randomisation") == str(signatures[key])
+
+
+@pytest.mark.parametrize("seed", ["7", "0", "none"])
+def test_sacrebleus_seed_is_kept_to(seed, monkeypatch):
+    monkeypatch.setattr(resampling, "TRIALS", 50)
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    metric, given = scorer("chrf"), answered(HYPOTHESES, REFERENCES)
+    assert f"ar:50|seed:{seed}" in metric.signature(given, "randomisation")
+    assert 0 < metric.p_value(metric.statistics(given), metric.statistics(answered(REFERENCES, REFERENCES))) <= 1
+
+
+def test_every_name_makes_a_metric_of_that_name():
+    for name in NAMES:
+        if name != "comet":
+            made = scorer(name, language="zh")
+            assert (made.name, made.lower) == (name, is_lower_better(name))
+            assert made.title
+    assert [name for name in NAMES if is_lower_better(name)] == ["ter", "wer", "cer", "perplexity", "ser"]
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match=r"metric 'macro-f1' is unknown by name alone: did you mean 'macro_f1'\?"):
+        scorer("macro-f1")
+    with pytest.raises(RecipeError, match=r"make it from a model's folder, by Comet\(folder\)"):
+        scorer("comet")
+
+
+TEXTS = st.lists(st.text("abc .", max_size=12), min_size=2, max_size=5)
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "ter", "wer", "cer", "rouge-1", "rouge-2", "rouge-l"])
+@settings(deadline=None)
+@given(answers=TEXTS, references=TEXTS)
+def test_statistics_of_records_add_up(name, answers, references):
+    """What the metric says of all records is what it says of the sum of each one's statistics, measured alone."""
+    size = min(len(answers), len(references))
+    answers, references = answers[:size], references[:size]
+    metric = scorer(name)
+    alone = [metric.statistics(answered([a], [b])) for a, b in zip(answers, references, strict=True)]
+    assert np.array_equal(np.concatenate(alone), metric.statistics(answered(answers, references)))
+    assert metric.of_statistics(np.concatenate(alone)) == metric.value(answered(answers, references))

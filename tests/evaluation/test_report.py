@@ -4,8 +4,9 @@ from dataclasses import replace
 from rich.console import Console
 
 from endash.evaluation.compare import Comparison, Difference
-from endash.evaluation.evaluate import evaluate
-from endash.evaluation.report import comparison_table, evaluation_table
+from endash.evaluation.evaluate import evaluate, evaluate_translator
+from endash.evaluation.report import comparison_table, evaluation_table, label_table
+from endash.evaluation.scorer import Metric
 
 PAIRS = [("The light is on", "Das Licht ist an"), ("{name} is open", "{name} ist offen")]
 
@@ -17,8 +18,8 @@ def printed(table):
 
 
 def test_each_evaluation_is_a_row_with_its_figures():
-    good = evaluate(lambda texts: [reference for _, reference in PAIRS], PAIRS, confidence=True)
-    copy = evaluate(lambda texts: texts, PAIRS)
+    good = evaluate_translator(lambda texts: [reference for _, reference in PAIRS], PAIRS, confidence=True)
+    copy = evaluate_translator(lambda texts: texts, PAIRS)
     text = printed(evaluation_table({"model [1]": good, "copy": copy}))
     row = next(line for line in text.splitlines() if "model [1]" in line)
     assert "100.0 [100.0, 100.0]" in row
@@ -27,17 +28,65 @@ def test_each_evaluation_is_a_row_with_its_figures():
     assert good["bleu"].signature in text.replace("\n", "")
 
 
+def difference(title, a, b, p, *, lower=False):
+    return Difference(*(Metric(title, value, "", title=title, lower=lower) for value in (a, b)), p, "")
+
+
 def test_a_comparison_names_the_better_system():
-    rows = (Difference("bleu", 20.0, 24.5, 0.01, ""), Difference("chrf", 50.0, 50.2, 0.6, ""))
-    text = printed(comparison_table(Comparison((*rows, Difference("ter", 60.0, 55.0, 0.02, "")), 20), a="old", b="new"))
-    bleu, chrf, ter = (next(line for line in text.splitlines() if name in line) for name in ("BLEU", "chrF", "TER"))
+    rows = (difference("BLEU", 20.0, 24.5, 0.01), difference("chrF", 50.0, 50.2, 0.6))
+    more = (difference("TER", 60.0, 55.0, 0.02, lower=True), difference("distinct-1", 0.1, 0.2, None))
+    text = printed(comparison_table(Comparison((*rows, *more), 20, "sentences"), a="old", b="new"))
+    assert "20 sentences" in text
+    bleu, chrf, ter, distinct = (
+        next(line for line in text.splitlines() if name in line) for name in ("BLEU", "chrF", "TER", "distinct")
+    )
     assert "+4.5" in bleu
     assert "new" in bleu
     assert "cannot tell" in chrf
+    assert "TER ↓" in ter
     assert "-5.0" in ter
     assert "new" in ter
+    assert "–" in distinct
+
+
+def test_the_columns_are_the_metrics_there_are():
+    found = evaluate(["yes", "no", "no"], ["yes", "no", "yes"], metrics=["accuracy", "macro_f1"], confidence=True)
+    other = evaluate(["yes", "no", "no"], ["yes", "no", "yes"], metrics=["accuracy"])
+    text = printed(evaluation_table({"a": found, "b": other}))
+    head = next(line for line in text.splitlines() if "accuracy" in line)
+    assert "macro F1 ↑" in head
+    assert "records/s" in head
+    assert "placeholders" not in text
+    assert "0.667 [0.000, 1.000]" in text
+    assert "accuracy|bs:1000|seed:12345" in text.replace("\n", "")
+
+
+def test_every_label_is_a_row_and_so_is_every_average():
+    found = evaluate(["yes", "[no]", "[no]"], ["yes", "[no]", "maybe"], metrics=["accuracy"], confidence=True)
+    text = printed(label_table(found.table))
+    rows = {line.split()[1]: line for line in text.splitlines() if line.startswith("│")}
+    assert "0.500 [0.000, 1.000]" in rows["[no]"]
+    assert rows["maybe"].split()[3:] == [
+        "0.000",
+        "│",
+        "0.000",
+        "[0.000,",
+        "0.000]",
+        "│",
+        "0.000",
+        "[0.000,",
+        "0.000]",
+        "│",
+        "1",
+        "│",
+    ]
+    assert rows.keys() >= {"micro", "macro", "weighted"}
+    assert "over the labels that stand in the references or the answers" in text.replace("\n", "")
+    assert "never answered: maybe" in text
 
 
 def test_a_note_in_square_brackets_is_no_markup():
-    found = replace(evaluate(lambda texts: texts, PAIRS), notes=("pip install 'sacrebleu[ja]' for ja-mecab",))
+    found = replace(
+        evaluate_translator(lambda texts: texts, PAIRS), notes=("pip install 'sacrebleu[ja]' for ja-mecab",)
+    )
     assert "sacrebleu[ja]" in printed(evaluation_table({"a": found}))

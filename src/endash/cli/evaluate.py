@@ -47,8 +47,8 @@ def run(args: Namespace) -> None:
 
     from endash.corpora import guess_reader
     from endash.evaluation.compare import compare
-    from endash.evaluation.evaluate import evaluate
-    from endash.evaluation.metrics import check_language, tokenizer_for
+    from endash.evaluation.evaluate import evaluate_translator
+    from endash.evaluation.translation import check_language
     from endash.model import load
 
     if args.language:
@@ -61,11 +61,8 @@ def run(args: Namespace) -> None:
     for path, model in models.items():
         with progress(path, total=len(pairs)) as advance, naming_records(records):
             translate = best_texts(partial(model.translate, **changes), advance)
-            found[path] = evaluate(translate, pairs, language=language, confidence=True)
-    comparison = None
-    if len(found) == 2:
-        one, two = found.values()
-        comparison = compare(one.hypotheses, two.hypotheses, one.references, tokenize=tokenizer_for(language))
+            found[path] = evaluate_translator(translate, pairs, language=language, confidence=True)
+    comparison = compare(*found.values()) if len(found) == 2 else None
     with output():
         _write(args, found, comparison)
 

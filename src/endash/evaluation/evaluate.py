@@ -1,15 +1,22 @@
-"""One pass of a translator over a corpus: its translations and every figure of them."""
+"""A system's answers beside what is right: every figure of them, and where the answers are worst."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from endash.errors import CorpusError, ModelError
-from endash.evaluation.metrics import Metric, bleu, chrf, ter, tokenizer_for, tokenizer_note
+from endash.evaluation.entities import EntityF1, count_entities
+from endash.evaluation.labels import F1, Accuracy, count_labels
+from endash.evaluation.metrics import TRANSLATION, scorer
+from endash.evaluation.per_label import Confusion, PerLabel, confusion, per_label
+from endash.evaluation.scorer import AdditiveScorer, Answer, Answered, Metric, Scored, Scorer, answered
+from endash.evaluation.translation import tokenizer_note
 from endash.text.placeholders import find_placeholders
 
 Translate = Callable[[list[str]], list[str]]
@@ -35,41 +42,123 @@ class PlaceholderCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A translator's outputs on a corpus, with their metrics; `seconds` is the time spent translating."""
+class Worst:
+    """The records whose answers are worst by one metric, the worst first: the place of each from 0, and its figure."""
 
-    metrics: tuple[Metric, ...]
-    sources: tuple[str, ...]
-    references: tuple[str, ...]
-    hypotheses: tuple[str, ...]
-    seconds: float
-    placeholders: PlaceholderCheck
+    metric: Metric
+    records: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A system's answers to a corpus, with their figures; `seconds` is the time spent answering.
+
+    `table` and `confusion` are those of labels, tags or entities, `placeholders` those of translations.
+    """
+
+    scored: tuple[Scored, ...]
+    given: Answered
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    table: PerLabel | None = None
+    confusion: Confusion | None = None
+    placeholders: PlaceholderCheck | None = None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The figures, in the order in which they were asked for."""
+        return tuple(one.metric for one in self.scored)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What the system answered to each record."""
+        return self.given.answers
+
+    @property
+    def unit(self) -> str:
+        """What its records are called: translations are of sentences."""
+        return "sentences" if self.placeholders else "records"
 
     def __getitem__(self, name: str) -> Metric:
-        """The metric called `name`: ``bleu``, ``chrf`` or ``ter``."""
+        """The metric called `name`, such as ``bleu``."""
         return {metric.name: metric for metric in self.metrics}[name]
+
+    def worst(self, count: int) -> Worst | None:
+        """The `count` records whose answers are worst by the first metric that says something of a single record.
+
+        Those that are just what is right are not among them. None if no metric says something of a single record.
+        """
+        found = next(
+            (one for one in self.scored if isinstance(one.scorer, AdditiveScorer) and one.scorer.by_record), None
+        )
+        if found is None and self.confusion:
+            found = Accuracy().measure(self.given)
+        if found is None or not isinstance(found.scorer, AdditiveScorer) or found.statistics is None:
+            return None
+        values = found.scorer.values(found.statistics)
+        order = np.argsort(-values if found.metric.lower else values, kind="stable").tolist()
+        wrong = [row for row in order if not _is_right(self.given.answers[row], self.given.references[row])]
+        return Worst(found.metric, tuple((row, float(values[row])) for row in wrong[:count]))
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values for a JSON file; without the texts."""
         figures: dict[str, Any] = {metric.name: metric.value for metric in self.metrics}
         figures["intervals"] = {m.name: [m.low, m.high] for m in self.metrics if m.low is not None}
         figures["signatures"] = {m.name: m.signature for m in self.metrics}
-        figures["sentences"] = len(self.hypotheses)
+        figures[self.unit] = len(self.given)
         figures["seconds"] = self.seconds
-        figures["placeholder_share"] = self.placeholders.share
-        figures["placeholder_lines"] = self.placeholders.lines_with
-        figures["placeholder_lines_kept"] = self.placeholders.kept_with
+        if self.placeholders:
+            figures["placeholder_share"] = self.placeholders.share
+            figures["placeholder_lines"] = self.placeholders.lines_with
+            figures["placeholder_lines_kept"] = self.placeholders.kept_with
+        if self.table:
+            figures |= self.table.to_json()
+        if self.confusion:
+            figures["confusion"] = self.confusion.to_json()
         figures["notes"] = list(self.notes)
         return figures
 
 
 def evaluate(
-    translate: Translate,
-    pairs: Iterable[tuple[str, str]],
+    answers: Sequence[str | Sequence[str]],
+    references: Sequence[str | Sequence[str]],
     *,
+    metrics: Sequence[str | Scorer],
+    sources: Sequence[str] = (),
+    losses: Sequence[tuple[float, int]] = (),
     language: str | None = None,
     confidence: bool = False,
+    seconds: float = 0.0,
+) -> Evaluation:
+    """Measure answers against the references of each record: texts, of which there may be several, labels, or rows of tags.
+
+    `metrics` are names (`metrics.NAMES`) or scorers of one's own; ``comet`` by name is left out with a note, for it needs a
+    model's folder (`comet.Comet`). Some read `sources` (``comet``, ``ser``) or `losses` in (nats, tokens) of each record's
+    reference (``perplexity``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 %
+    intervals. Raises CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure,
+    RecipeError for a metric that is unknown.
+    """
+    given = answered(answers, references, sources=sources, losses=losses)
+    scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics if one != "comet"]
+    scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
+    notes = [note for one in scorers for note in one.notes(given)]
+    if "bleu" in metrics and (note := tokenizer_note(language)):
+        notes.insert(0, note)
+    if "comet" in metrics:
+        notes.append("COMET is left out: it needs its package and the folder of a model")
+    table = _table(scorers, given, confidence=confidence)
+    return Evaluation(
+        scored,
+        given,
+        seconds,
+        notes=(*notes, *(table.notes if table else ())),
+        table=table,
+        confusion=confusion(given) if table else None,
+    )
+
+
+def evaluate_translator(
+    translate: Translate, pairs: Iterable[tuple[str, str]], *, language: str | None = None, confidence: bool = False
 ) -> Evaluation:
     """Translate the source of each (source, reference) pair, all in one call, and measure the outputs.
 
@@ -81,24 +170,22 @@ def evaluate(
         raise CorpusError("0 pairs to evaluate: the corpus is empty, or its filters dropped every record")
     sources, references = [source for source, _ in both], [reference for _, reference in both]
     begun = time.perf_counter()
-    hypotheses = translate(list(sources))
+    outputs = translate(list(sources))
     seconds = time.perf_counter() - begun
-    if len(hypotheses) != len(sources):
+    if len(outputs) != len(sources):
         raise ModelError(
-            f"{len(hypotheses)} translations came back for {len(sources)} sources: there must be one for each"
+            f"{len(outputs)} translations came back for {len(sources)} sources: there must be one for each"
         )
-    tokenize, note = tokenizer_for(language), tokenizer_note(language)
-    return Evaluation(
-        metrics=tuple(
-            metric(hypotheses, references, confidence=confidence, tokenize=tokenize) for metric in (bleu, chrf, ter)
-        ),
-        sources=tuple(sources),
-        references=tuple(references),
-        hypotheses=tuple(hypotheses),
+    found = evaluate(
+        outputs,
+        references,
+        metrics=TRANSLATION,
+        sources=sources,
+        language=language,
+        confidence=confidence,
         seconds=seconds,
-        placeholders=check_placeholders(sources, hypotheses),
-        notes=(note,) if note else (),
     )
+    return replace(found, placeholders=check_placeholders(sources, outputs))
 
 
 def check_placeholders(sources: Iterable[str], outputs: Iterable[str]) -> PlaceholderCheck:
@@ -112,3 +199,16 @@ def check_placeholders(sources: Iterable[str], outputs: Iterable[str]) -> Placeh
         lines_with=sum(bool(a or b) for a, b in found),
         kept_with=sum(a == b for a, b in found if a or b),
     )
+
+
+def _table(scorers: Sequence[Scorer], given: Answered, *, confidence: bool) -> PerLabel | None:
+    """The table of the entities, or else of the labels, where a metric is of them."""
+    if any(isinstance(one, EntityF1) for one in scorers):
+        return per_label(count_entities(given), confidence=confidence)
+    if any(isinstance(one, F1 | Accuracy) for one in scorers):
+        return per_label(count_labels(given), confidence=confidence)
+    return None
+
+
+def _is_right(answer: Answer, references: tuple[str, ...]) -> bool:
+    return answer in references if isinstance(answer, str) else answer == references

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from endash.evaluation.compare import Comparison
 from endash.evaluation.evaluate import Evaluation
-from endash.evaluation.metrics import Metric
+from endash.evaluation.per_label import Estimate, PerLabel
+from endash.evaluation.scorer import Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-LABELS = {"bleu": "BLEU ↑", "chrf": "chrF ↑", "ter": "TER ↓"}
+LABELS_CAPTION = "macro and weighted averages are over the labels that stand in the references or the answers"
 
 
 def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
@@ -22,17 +23,23 @@ def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
     """
     from rich.table import Table
 
-    signatures = {metric.signature: None for found in evaluations.values() for metric in found.metrics}
-    notes = {note: None for found in evaluations.values() for note in found.notes}
+    systems = list(evaluations.values())
+    metrics = list({metric.name: metric for found in systems for metric in found.metrics}.values())
+    signatures = {metric.signature: None for found in systems for metric in found.metrics}
+    notes = {note: None for found in systems for note in found.notes}
     table = Table(caption=_plain("\n".join([*signatures, *notes])), caption_justify="left")
     table.add_column("")
-    for label in (*LABELS.values(), "placeholders", "sentences/s"):
+    checked = any(found.placeholders for found in systems)
+    for label in (*map(heading, metrics), *(["placeholders"] if checked else []), f"{systems[0].unit}/s"):
         table.add_column(label, justify="right")
-    best = {name: _best(name, [found[name].value for found in evaluations.values()]) for name in LABELS}
+    best = {metric.name: _best(metric.name, systems) for metric in metrics}
     for name, found in evaluations.items():
-        figures = [_figure(found[metric], bold=found[metric].value == best[metric]) for metric in LABELS]
-        speed = f"{len(found.hypotheses) / found.seconds:,.0f}" if found.seconds > 0 else "–"
-        table.add_row(_plain(name), *figures, f"{found.placeholders.share:.1%}", speed)
+        held = {metric.name: metric for metric in found.metrics}
+        cells = [_figure(held[one.name], best[one.name]) if one.name in held else "–" for one in metrics]
+        if checked:
+            cells.append(f"{found.placeholders.share:.1%}" if found.placeholders else "–")
+        speed = f"{len(found.given) / found.seconds:,.0f}" if found.seconds > 0 else "–"
+        table.add_row(_plain(name), *cells, speed)
     return table
 
 
@@ -40,28 +47,69 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     """A rich table of two systems: both values, their difference, p, and which is better if p < 0.05."""
     from rich.table import Table
 
-    caption = f"paired approximate randomisation, {comparison.sentences:,} sentences"
+    caption = f"paired approximate randomisation, {comparison.records:,} {comparison.unit}"
     table = Table(caption=caption, caption_justify="left")
     for index, label in enumerate(("", _plain(a), _plain(b), "difference", "p", "better")):
         table.add_column(label, justify="right" if index else "left")
-    names = {"a": _plain(a), "b": _plain(b), None: "cannot tell"}
     for row in comparison.differences:
-        values = (f"{row.a:.1f}", f"{row.b:.1f}", f"{row.difference:+.1f}", f"{row.p:.3f}")
-        table.add_row(LABELS[row.metric], *values, names[row.better])
+        digits = row.a.digits
+        values = (f"{row.a.value:.{digits}f}", f"{row.b.value:.{digits}f}", f"{row.difference:+.{digits}f}")
+        table.add_row(
+            heading(row.a), *values, "–" if row.p is None else f"{row.p:.3f}", _plain(verdict(row.better, a, b))
+        )
     return table
 
 
-def _best(name: str, values: list[float]) -> float | None:
-    if len(values) < 2:
+def label_table(found: PerLabel) -> Table:
+    """A rich table of precision, recall, F1 and support by label, the averages under a line of their own."""
+    from rich.table import Table
+
+    caption = "\n".join([LABELS_CAPTION, *found.notes])
+    table = Table(caption=_plain(caption), caption_justify="left")
+    table.add_column("label")
+    for label in ("precision", "recall", "F1", "support"):
+        table.add_column(label, justify="right")
+    for rows in (found.rows, found.averages):
+        for row in rows:
+            figures = [estimate(one) for one in (row.precision, row.recall, row.f1)]
+            table.add_row(_plain(row.label), *map(_plain, figures), f"{row.support:,}")
+        table.add_section()
+    return table
+
+
+def heading(metric: Metric) -> str:
+    """What a metric is called, with an arrow to the better side."""
+    return f"{metric.title} {'↓' if metric.lower else '↑'}"
+
+
+def verdict(better: str | None, a: str, b: str) -> str:
+    """Which system is better, or that it cannot be told."""
+    return {"a": a, "b": b}.get(better or "", "cannot tell")
+
+
+def estimate(one: Estimate) -> str:
+    """A figure from 0 to 1, with its interval where it has one."""
+    return (
+        f"{one.value:.3f}"
+        if one.low is None or one.high is None
+        else f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+    )
+
+
+def _best(name: str, systems: list[Evaluation]) -> float | None:
+    found = [metric for one in systems for metric in one.metrics if metric.name == name]
+    if len(found) < 2:
         return None
-    return min(values) if name == "ter" else max(values)
+    values = [metric.value for metric in found]
+    return min(values) if found[0].lower else max(values)
 
 
-def _figure(metric: Metric, *, bold: bool) -> str:
-    value = f"[bold]{metric.value:.1f}[/bold]" if bold else f"{metric.value:.1f}"
+def _figure(metric: Metric, best: float | None) -> str:
+    value = f"{metric.value:.{metric.digits}f}"
+    value = f"[bold]{value}[/bold]" if metric.value == best else value
     if metric.low is None or metric.high is None:
         return value
-    return rf"{value} \[{metric.low:.1f}, {metric.high:.1f}]"
+    return rf"{value} \[{metric.low:.{metric.digits}f}, {metric.high:.{metric.digits}f}]"
 
 
 def _plain(text: str) -> str:
