@@ -1,8 +1,9 @@
-"""evaluate a model on a corpus: BLEU, chrF and TER, with their signatures
+"""evaluate a model on a corpus: every metric of its task, with intervals and signatures
 
-CORPUS is a file of pairs, such as test.tsv, test.tmx or app.po; test.en,test.de for two aligned files; test.tsv:en,de to
-name the columns. --against MODEL2 also tells whether the difference between the two is more than luck. BLEU's tokenizer
-is that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters.
+Without CORPUS it is the test part of the model's recipe. CORPUS is a file like those that the model was trained on; for a
+translation it is any file of pairs, such as test.tsv, test.tmx or app.po; test.en,test.de for two aligned files; test.tsv:en,de
+to name the columns. --against MODEL2 also tells whether the difference between the two is more than luck. BLEU's tokenizer is
+that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters.
 
 example:
   endash evaluate runs/demo test.tsv:en,de --json
@@ -14,57 +15,78 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from endash.cli.decoding import add_decoding, best_texts, decoding_changes
+from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_records, naming_records
+from endash.cli.sources import corpus_records, naming_records, records_like, test_records
 from endash.cli.streams import output
 from endash.errors import EndashError
 
 if TYPE_CHECKING:
     from endash.config import Config
+    from endash.corpora import Record
     from endash.evaluation.compare import Comparison
     from endash.evaluation.evaluate import Evaluation
+    from endash.loading import AnyModel
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """MODEL CORPUS, another model to compare with, and how to decode."""
     parser.add_argument("model", metavar="MODEL", help="a model's folder, or a run's")
-    parser.add_argument("corpus", metavar="CORPUS", help="a file of pairs")
+    parser.add_argument("corpus", metavar="CORPUS", nargs="?", help="a corpus; the test part of the recipe if left out")
+    parser.add_argument(
+        "--files", metavar="PLACE", help="the folder or archive of the recordings or pictures of CORPUS"
+    )
     parser.add_argument("--against", metavar="MODEL2", help="another model, to compare with")
     parser.add_argument("--language", metavar="CODE", help="the target's language, such as zh")
     parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    parser.add_argument("--html", metavar="FILE", help="also write a page with the worst answers, and open it")
     add_decoding(parser)
 
 
 def run(args: Namespace) -> None:
-    """Translate the corpus's sources with each model and write the figures."""
+    """Have each model answer the corpus's records, and write the figures."""
     changes = decoding_changes(args)
     if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
         raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
-    from endash.corpora import guess_reader
     from endash.evaluation.compare import compare
-    from endash.evaluation.evaluate import evaluate_translator
     from endash.evaluation.translation import check_language
-    from endash.model import load
+    from endash.loading import load
+    from endash.measuring import measure
 
     if args.language:
         check_language(args.language)
-    records = corpus_records(args.corpus)
-    pairs = [(record.source, record.target) for record in records]
-    language = args.language or _language(guess_reader(args.corpus), [target for _, target in pairs])
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
+    records, language = _records(args, models[args.model])
+    for path, model in models.items():
+        if changes and model.task.writes != "text":
+            raise EndashError(f"{path} labels, and decodes nothing: leave {', '.join(changes)} out")
+        if model.recipe.task != models[args.model].recipe.task:
+            raise EndashError(f"{args.against} is of another [task] than {args.model}: compare models of one task")
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
-        with progress(path, total=len(pairs)) as advance, naming_records(records):
-            translate = best_texts(partial(model.translate, **changes), advance)
-            found[path] = evaluate_translator(translate, pairs, language=language, confidence=True)
+        with progress(path, total=len(records)) as advance, naming_records(records):
+            found[path] = measure(model, records, language=language, progress=advance, **changes)
     comparison = compare(*found.values()) if len(found) == 2 else None
     with output():
         _write(args, found, comparison)
+    if args.html:
+        _write_page(args, found, comparison)
+
+
+def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None]:
+    """What is to be answered, and the language of what is to be written, where it is known."""
+    from endash.corpora import guess_reader
+    from endash.tasks import TranslationTask
+
+    if args.corpus is None:
+        return test_records(model.recipe), args.language
+    if isinstance(model.task, TranslationTask):
+        records = corpus_records(args.corpus)
+        return records, args.language or _language(guess_reader(args.corpus), [one.target for one in records])
+    return records_like(model.recipe, args.corpus, args.files), args.language
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:

@@ -49,6 +49,16 @@ def records_like(recipe: Recipe, path: str, files: str | None = None) -> list[Re
     return records
 
 
+def test_records(recipe: Recipe) -> list[Record]:
+    """The records of a recipe's test part; what was bad in it is told."""
+    from endash.corpora import Corpus
+
+    corpus = Corpus(recipe.corpus, "test", fault=recipe.does.fault)
+    records = list(corpus)
+    note(str(corpus.report))
+    return records
+
+
 def records_of_lines(model: AnyModel, lines: list[str], *, first: int) -> list[Record]:
     """A record of each line of standard input, of which they are those from `first` on."""
     records = []

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from endash.config import Config
 from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
+from endash.evaluation.metrics import scorer
+from endash.evaluation.scorer import Answer, answered
 from endash.example import Example
 from endash.text import Codec, TextConfig
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 Writes = Literal["text", "label", "tags"]
 Reads = Literal["text", "samples", "pixels"]
-Answer = str | tuple[str, ...]
-"""What a model says of a record: a text or a label, or a tag for each word."""
 
 Passages = Callable[[Sequence[Record], Sequence[Sequence[str]]], list[list[list[int]]]]
 """For each record, given its source's placeholders, the token ids of what the translation memory has on it."""
@@ -138,13 +138,18 @@ class Task(ABC):
         found = [source.tokens for source in codec.encode_sources(texts)]
         return found + [[] for _ in range(self.joins - len(found))]
 
+    def references(self, record: Record) -> tuple[str, ...]:
+        """All that is right of a record, one text or several; or one label; or a tag for each word."""
+        return self.targets(record)
+
+    def measures(self, metric: str, records: Sequence[Record]) -> bool:
+        """Whether one of its metrics has something to measure in these records."""
+        return True
+
     def value(self, metric: str, answers: Sequence[Answer], records: Sequence[Record]) -> float:
         """One of its metrics, of an answer to each record."""
-        from endash.evaluation.metrics import scorer
-        from endash.evaluation.scorer import answered
-
-        references = [record.references for record in records]
-        language = "zh" if is_chinese([one[0] for one in references]) else None
+        references = [self.references(record) for record in records]
+        language = "zh" if is_chinese([one[0] for one in references if one]) else None
         given = answered(answers, references, sources=[record.source for record in records])
         return scorer(metric, language=language).value(given)
 

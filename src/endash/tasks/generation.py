@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 from endash.config import Config as Settings
+from endash.corpora import Record
 from endash.tasks.contract import Task
 from endash.tasks.registry import tasks
+
+_MEANING = re.compile(r"\w+\[[^\]]*\](, ?\w+\[[^\]]*\])*")
 
 
 @tasks.register
@@ -20,3 +25,7 @@ class GenerationTask(Task):
 
     metrics = ("bleu", "rouge-l", "rouge-1", "rouge-2", "chrf", "ser")
     defaults = {"text": {"placeholders": False}}  # noqa: RUF012  (a mapping that nobody changes)
+
+    def measures(self, metric: str, records: Sequence[Record]) -> bool:
+        """See `Task.measures`: the slot error rate is of meaning representations, ``name[…], area[…]``."""
+        return metric != "ser" or all(_MEANING.fullmatch(record.source) for record in records)

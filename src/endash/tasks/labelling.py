@@ -80,6 +80,10 @@ class LabelTask(Task):
         """The labels of a record."""
         return (record.target,)
 
+    def references(self, record: Record) -> tuple[str, ...]:
+        """See `Task.references`."""
+        return self.labels(record)
+
     def examples(
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
     ) -> Iterator[list[Example | TooLong]]:

@@ -45,6 +45,10 @@ class TaggingTask(LabelTask):
             return 'training.metric = "entity_f1" counts spans: set task.scheme = "bio", or take another metric'
         return super().why_not(recipe)
 
+    def measures(self, metric: str, records: Sequence[Record]) -> bool:
+        """See `Task.measures`: entities are of scheme = "bio"."""
+        return metric != "entity_f1" or self.config.scheme == "bio"
+
     def record(self, given: Any) -> Record:
         """See `Task.record`: words, or a line of them with white space between."""
         words = tuple(given.split() if isinstance(given, str) else given)

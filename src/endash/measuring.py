@@ -1,0 +1,62 @@
+"""A model on records of its task: its answers, and every figure of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from endash.corpora import Record
+from endash.corpora.scripts import is_chinese
+from endash.errors import CorpusError
+from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
+from endash.loading import AnyModel
+from endash.model import Model
+from endash.tasks import TranslationTask
+
+
+def measure(
+    model: AnyModel,
+    records: Sequence[Record],
+    *,
+    language: str | None = None,
+    confidence: bool = True,
+    progress: Callable[[int], None] | None = None,
+    **decoding: Any,
+) -> Evaluation:
+    """Answer each record, and measure the answers by the metrics of the model's task.
+
+    `language` is that of what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals;
+    `progress` and `decoding` as for `Model.answer`. Raises CorpusError if there is no record.
+    """
+    if not records:
+        raise CorpusError("0 records to evaluate: the corpus is empty, or its filters dropped every record")
+    references = [model.task.references(record) for record in records]
+    if language is None and model.task.writes == "text" and is_chinese([one[0] for one in references]):
+        language = "zh"
+    begun = time.perf_counter()
+    answers = model.answer(records, progress=progress, **decoding)
+    seconds = time.perf_counter() - begun
+    found = evaluate(
+        answers,
+        references,
+        metrics=[name for name in model.task.metrics if model.task.measures(name, records)],
+        sources=[record.source for record in records],
+        losses=_losses(model, records) if "perplexity" in model.task.metrics else (),
+        language=language,
+        confidence=confidence,
+        seconds=seconds,
+    )
+    if not isinstance(model.task, TranslationTask):
+        return found
+    outputs = [answer for answer in answers if isinstance(answer, str)]
+    return replace(found, placeholders=check_placeholders([record.source for record in records], outputs))
+
+
+def _losses(model: AnyModel, records: Sequence[Record]) -> list[tuple[float, int]]:
+    """The negative log-likelihood of each record's target in nats, and its tokens."""
+    assert isinstance(model, Model)
+    sources, targets = [model.task.sources(record)[0] for record in records], [record.target for record in records]
+    tokens = model.codec.encode_targets(targets, [()] * len(targets))
+    return [(-score, len(one)) for score, one in zip(model.score(sources, targets), tokens, strict=True)]
