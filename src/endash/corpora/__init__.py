@@ -1,8 +1,8 @@
 """Corpora: pairs of texts out of files, filtered and split, and files with their translations put in."""
 
-from endash.corpora.corpus import Corpus, CorpusConfig, Part, SplitConfig
+from endash.corpora.corpus import Corpus, CorpusConfig, Fault, Part, SplitConfig
 from endash.corpora.filters import filters
-from endash.corpora.guess import guess_reader, guessed_columns
+from endash.corpora.guess import guess_reader, guessed_columns, like
 from endash.corpora.media import Media
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record
@@ -14,6 +14,7 @@ __all__ = [
     "Corpus",
     "CorpusConfig",
     "CorpusReport",
+    "Fault",
     "Media",
     "Part",
     "Reader",
@@ -23,6 +24,7 @@ __all__ = [
     "filters",
     "guess_reader",
     "guessed_columns",
+    "like",
     "readers",
     "translate_file",
 ]

@@ -72,6 +72,47 @@ def guess_reader(path: str, source: str | None = None, target: str | None = None
         raise CorpusError(f"{given}: name two languages, as in {path}:en,de") from None
 
 
+def like(config: Config, path: str, *, files: str | None = None) -> Config:
+    """The settings of the reader for another file than that of `config`, with its columns, prompt and all else that it says.
+
+    What it says of the rows of its own file does not hold of the other: its class names that in ``elsewhere``. `files` is where
+    the recordings or pictures of the other are, if not where its own are. A TSV file may stand for JSONL with fields of the same
+    names, and the other way round. A path that names columns, ``FILE.tsv:en,de``, and one of another format are guessed as by
+    `guess_reader`. Raises CorpusError as that does, and for `files` where the sources are texts.
+    """
+    kind = None if any(split_names(path, None, None)[1:]) else _kind_like(config, path)
+    if files is not None and (kind is None or getattr(config, "files", None) is None):
+        raise CorpusError(
+            f"files = {files!r}: the sources of {path} are texts, and no files belong to them: leave it out"
+        )
+    if kind is None:
+        return guess_reader(path)
+    held = {name: getattr(config, name) for name in type(config).model_fields if name != "kind"}
+    held |= {"path": path} | ({"files": files} if files is not None else {}) | getattr(config, "elsewhere", {})
+    fields = readers.config(kind).model_fields
+    try:
+        return readers.config(kind).model_validate({name: value for name, value in held.items() if name in fields})
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise CorpusError(f"{path} cannot be read as the model's corpus was: {reason}") from None
+
+
+def _kind_like(config: Config, path: str) -> str | None:
+    """The kind of the reader that reads `path` as `config` says; None if the path is of another format."""
+    kind, own = str(getattr(config, "kind")), getattr(config, "path", None)  # noqa: B009  (every registered Config has a kind)
+    if own is None:
+        return None
+    mine, other = kind if kind in SUFFIXES.values() else _format(own), _format(path)
+    if mine == other or (suffix_of(own) == suffix_of(path) and not os.path.isdir(path)):
+        return kind
+    tables = {"tsv": "jsonl", "jsonl": "tsv", "plain": "plain"}
+    return tables.get(kind) if {mine, other} == {"tsv", "jsonl"} else None
+
+
+def _format(path: str) -> str:
+    return "catalogue" if os.path.isdir(path) else SUFFIXES.get(suffix_of(path), "text")
+
+
 def guessed_columns(given: str) -> str | None:
     """A sentence for the user on which columns `guess_reader` takes by their place alone; None if it guesses nothing."""
     path, *names = split_names(given, None, None)

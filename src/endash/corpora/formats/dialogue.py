@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class DialogueConfig(Config):
     learned, `turns` how many of the turns before a reply are its source. `key` is the field that tells dialogues apart, for all
     of one belongs to one part of a split; empty, that is the whole text of the dialogue.
     """
+
+    elsewhere: ClassVar = {"key": ""}  # what is to be measured need not have ids
 
     kind: Literal["dialogue"] = "dialogue"
     path: str = Field(min_length=1)

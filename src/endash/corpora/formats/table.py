@@ -62,6 +62,8 @@ class TableConfig(Config):
     """
 
     paths: ClassVar = ("path", "files")  # the settings that are paths
+    # what they are for another file that is read likewise: which rows to take is a matter of each
+    elsewhere: ClassVar = {"key": None, "keep": None, "leave": None, "times": 1}
 
     kind: str
     path: str = Field(min_length=1)
