@@ -40,7 +40,7 @@ def test_every_public_name_is_there() -> None:
         assert getattr(endash, name) is not None
     with pytest.raises(
         AttributeError,
-        match=r"no attribute .laod.: it has Engine, Memory, MemoryStore, Model, Recipe, __version__, load, load_plugin, train",
+        match=r"no attribute .laod.: it has Engine, LabelModel, Memory, MemoryStore, Model, Recipe, __version__, load, load_plugin, train",
     ):
         endash.laod  # noqa: B018
 

@@ -22,7 +22,9 @@ def test_show_prints_the_resolved_recipe(cli: Cli, recipe_file: Path) -> None:
 def test_check_says_what_it_found(cli: Cli, recipe_file: Path) -> None:
     done = cli("recipe", "check", recipe_file)
     assert done.code == 0
-    assert done.out.startswith(f"{recipe_file}: sound: tiny, transformer · cross-attention · transformer, fingerprint ")
+    assert done.out.startswith(
+        f"{recipe_file}: sound: tiny, translation · transformer · cross-attention · transformer, fingerprint "
+    )
     done = cli("recipe", "check", recipe_file, "--set", "link.heads=5", "--set", "sed=1")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("endash: error: --set sed: unknown key; did you mean 'seed'?")
@@ -42,6 +44,8 @@ def test_list_tells_each_kind_in_a_line(role: str, kind: str, cli: Cli) -> None:
 def test_list_alone_tells_every_role(cli: Cli) -> None:
     out = cli("recipe", "list").out
     assert [line for line in out.splitlines() if not line.startswith(" ")] == [
+        "tasks:",
+        "frontends:",
         "encoders:",
         "links:",
         "decoders:",

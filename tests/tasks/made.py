@@ -35,9 +35,11 @@ def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
 
 
 def recipe(task: str, train: str, *, writes_text: bool, more: str = "") -> str:
-    split = "split = { valid = 0.35 }" if task != "dialogue" else "split = { valid = 0.35 }"
     top = [f'name = "{task}"', f'task = {{ kind = "{task}" }}', ENCODER, *([HALVES] if writes_text else []), TRAINING]
-    return "\n".join([*top, more, "[corpus]", f"train = {train}", split, "[text]", "size = 400"]) + "\n"
+    return (
+        "\n".join([*top, more, "[corpus]", f"train = {train}", "split = { valid = 0.35 }", "[text]", "size = 400"])
+        + "\n"
+    )
 
 
 def sound(seconds: float, pitch: float) -> bytes:

@@ -15,9 +15,11 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, decoding_changes
+from endash.cli.parser import note
 from endash.cli.progress import progress
 from endash.cli.sources import corpus_records, naming_records, records_like, test_records
 from endash.cli.streams import output
@@ -73,7 +75,7 @@ def run(args: Namespace) -> None:
     with output():
         _write(args, found, comparison)
     if args.html:
-        _write_page(args, found, comparison)
+        _write_page(Path(args.html), found, comparison)
 
 
 def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None]:
@@ -87,6 +89,20 @@ def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None
         records = corpus_records(args.corpus)
         return records, args.language or _language(guess_reader(args.corpus), [one.target for one in records])
     return records_like(model.recipe, args.corpus, args.files), args.language
+
+
+def _write_page(path: Path, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
+    """Write the page and, where somebody looks on, open it."""
+    from endash.evaluation.curves import read_curves
+    from endash.evaluation.page import page
+
+    curves = {model: read_curves(log) for model in found if (log := Path(model) / "metrics.jsonl").exists()}
+    path.write_text(page(found, title=" and ".join(found), comparison=comparison, curves=curves), encoding="utf-8")
+    note(f"the page is {path}")
+    if sys.stdout.isatty():
+        import webbrowser
+
+        webbrowser.open(path.absolute().as_uri())
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:

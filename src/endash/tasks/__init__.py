@@ -10,7 +10,8 @@ from endash.tasks import (
     speech_recognition,
     tagging,
 )
-from endash.tasks.contract import Answer, Reads, Task, TooLong, Writes
+from endash.evaluation.scorer import Answer
+from endash.tasks.contract import Reads, Task, TooLong, Writes
 from endash.tasks.labelling import LabelTask
 from endash.tasks.registry import tasks
 from endash.tasks.signals import SignalTask
