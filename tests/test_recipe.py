@@ -81,6 +81,8 @@ def test_corpus_paths_start_from_the_recipe_s_folder(tmp_path: Path) -> None:
     assert recipe.corpus.valid[0].source == str(path.parent / "../a.en")  # type: ignore[attr-defined]
     assert recipe.corpus.valid[0].target == "/elsewhere/a.de"  # type: ignore[attr-defined]
     assert recipe.corpus.train[0].source == "source", "a column is no path"  # type: ignore[attr-defined]
+    path.write_text(MINIMAL.replace("[encoder]", 'files = "sounds.tar"\n[encoder]'), encoding="utf-8")
+    assert Recipe.load(path).corpus.train[0].files == str(path.parent / "sounds.tar")  # type: ignore[attr-defined]
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
