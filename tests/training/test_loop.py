@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny import CONFIG, TinyNetwork, finished, go, training
 
-from endash.errors import TrainingError
+from endash.errors import RecipeError, TrainingError
 from endash.training.averaging import choose
 from endash.training.config import TrainingConfig
 from endash.training.interruption import Stop
@@ -69,6 +69,14 @@ def test_patience_ends_the_run(tmp_path: Path) -> None:
     assert go(run) == "patience = 2"
     assert run.position.epoch == 4
     assert kept == [1, 2]
+
+
+def test_a_share_of_the_rate_needs_something_that_was_trained_elsewhere() -> None:
+    assert [group["scale"] for group in adamw(TinyNetwork(), CONFIG).param_groups] == [1.0, 1.0]
+    with pytest.raises(
+        RecipeError, match=r"training\.pretrained_rate = 0\.1 is for an encoder .* here is none: set encoder"
+    ):
+        adamw(TinyNetwork(), config(pretrained_rate=0.1))
 
 
 def test_higher_bleu_is_better(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 from killing import kill
-from tiny import TinyNetwork, finished, go, training
+from tiny import CONFIG, TinyNetwork, finished, go, training
 from torch import Tensor
 
 from endash.errors import TrainingError
+from endash.parts.contracts import Encoder
 from endash.training.gradient import Alone, Measured, Step, Stepper
 from endash.training.interruption import Interrupted
 from endash.training.team import Team
@@ -57,6 +58,42 @@ def test_the_steps_are_those_of_one_process(workers: int, tmp_path: Path) -> Non
         assert torch.allclose(several.network.get_parameter(name), value, atol=1e-5)
         for slot, moment in one.optimizer.state[value].items():
             assert torch.allclose(several.optimizer.state[several.network.get_parameter(name)][slot], moment, atol=1e-5)
+
+
+class Elsewhere(Encoder):
+    """A part that brings its parameters from another training, as the tiny network's middle."""
+
+    trained_elsewhere = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 8)
+
+    def forward(self, vectors: Tensor, mask: Tensor | None = None) -> Any:
+        return self.layer(vectors)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_what_was_trained_elsewhere_learns_at_its_share_of_the_rate(share: float, workers: int, tmp_path: Path) -> None:
+    network = still()
+    network.middle = Elsewhere()  # type: ignore[assignment]
+    torch.nn.init.ones_(network.get_parameter("middle.layer.bias"))  # so that decay would be seen
+    run = training(tmp_path, CONFIG.model_copy(update={"pretrained_rate": share, "weight_decay": 0.0}), network=network)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    stepper = Alone(run.work, run.optimizer) if workers == 1 else Team(run.work, run.optimizer, workers=2, seed=1)
+    rows = np.arange(len(run.examples))
+    with stepper:
+        stepper.gradient(Step(1, (rows,), int(run.examples.lengths[:, 1].sum()), 0.0))
+        stepper.norm()
+        stepper.update(0.01)
+    # The first step of Adam changes a number by the rate itself, but where its gradient is next to nothing.
+    changed = {name: (value.detach() - before[name]).abs().max().item() for name, value in network.named_parameters()}
+    assert changed == {
+        "embedding.weight": pytest.approx(0.01, rel=1e-3),
+        "middle.layer.weight": pytest.approx(0.01 * share, rel=1e-3),
+        "middle.layer.bias": pytest.approx(0.01 * share, rel=1e-3),
+    }
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

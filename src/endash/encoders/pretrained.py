@@ -103,6 +103,7 @@ class PretrainedEncoder(Encoder):
 
     Config = PretrainedConfig
     gives = frozenset({"states", "summary", "layers"})
+    trained_elsewhere = True
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()

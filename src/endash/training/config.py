@@ -28,6 +28,9 @@ class TrainingConfig(Config):
     accumulate: Annotated[int, Field(ge=1, description="batches whose gradients make one step")] = 1
 
     learning_rate: Annotated[float, Field(gt=0, description="the highest, reached at the end of the warm-up")] = 1e-3
+    pretrained_rate: Annotated[
+        float, Field(gt=0, le=1, description="share of the learning rate for what was trained elsewhere")
+    ] = 1.0
     warmup: Annotated[int, Field(ge=0, description="steps in which the learning rate rises from 0")] = 1000
     schedule: Annotated[
         Literal["inverse-square-root", "cosine", "linear"], Field(description="how the learning rate falls afterwards")

@@ -129,7 +129,7 @@ class Alone:
     def update(self, rate: float) -> None:
         """See `Stepper`."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         self.optimizer.step()
 
     def __enter__(self) -> Self:

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from endash.errors import TrainingError
+from endash.errors import RecipeError, TrainingError
 from endash.example import Example
 from endash.files import write_text
+from endash.parts.contracts import Encoder
 from endash.training.batches import Rows, Size, epoch_batches, size_of
 from endash.training.checkpoints import Checkpoints
 from endash.training.config import TrainingConfig
@@ -246,10 +247,26 @@ class Training:
 
 
 def adamw(network: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) with β = (0.9, 0.98) of Vaswani et al. 2017, section 5.3; vectors are not decayed."""
+    """AdamW (Loshchilov & Hutter 2019) with β = (0.9, 0.98) of Vaswani et al. 2017, section 5.3; vectors are not decayed.
+
+    A group's `scale` is its share of the learning rate: `pretrained_rate` for what was trained elsewhere, else 1. Raises
+    RecipeError where there is such a share, and nothing that it is for.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    encoders = [one for one in network.modules() if isinstance(one, Encoder) and one.trained_elsewhere]
+    elsewhere = {one for encoder in encoders for one in encoder.parameters() if one.requires_grad}
+    if config.pretrained_rate != 1 and not elsewhere:
+        raise RecipeError(
+            f"training.pretrained_rate = {config.pretrained_rate} is for an encoder that was trained elsewhere and is trained on, "
+            'and here is none: set encoder.frozen = false with encoder.kind = "pretrained", or leave it out'
+        )
     groups = [
-        {"params": [parameter for parameter in trained if parameter.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [parameter for parameter in trained if parameter.dim() <= 1], "weight_decay": 0.0},
+        {
+            "params": [one for one in trained if (one in elsewhere) == old and (one.dim() > 1) == decayed],
+            "weight_decay": config.weight_decay if decayed else 0.0,
+            "scale": config.pretrained_rate if old else 1.0,
+        }
+        for old in ((False, True) if elsewhere else (False,))
+        for decayed in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True)

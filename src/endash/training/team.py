@@ -163,12 +163,12 @@ class _Member:
         return self._shares.reduce(self._rank)
 
     def update(self, how: tuple[float, float]) -> None:
-        rate, scale = how
+        rate, clipping = how
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
             for parameter in group["params"]:
-                if scale < 1:
-                    parameter.grad.mul_(scale)
+                if clipping < 1:
+                    parameter.grad.mul_(clipping)
         self._optimizer.step()
         self._shares.renew(self._rank)
 
