@@ -72,10 +72,10 @@ def run(args: Namespace) -> None:
         with progress(path, total=len(records)) as advance, naming_records(records):
             found[path] = measure(model, records, language=language, progress=advance, **changes)
     comparison = compare(*found.values()) if len(found) == 2 else None
+    if args.html:
+        _write_page(args, found, comparison)
     with output():
         _write(args, found, comparison)
-    if args.html:
-        _write_page(Path(args.html), found, comparison)
 
 
 def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None]:
@@ -89,20 +89,6 @@ def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None
         records = corpus_records(args.corpus)
         return records, args.language or _language(guess_reader(args.corpus), [one.target for one in records])
     return records_like(model.recipe, args.corpus, args.files), args.language
-
-
-def _write_page(path: Path, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
-    """Write the page and, where somebody looks on, open it."""
-    from endash.evaluation.curves import read_curves
-    from endash.evaluation.page import page
-
-    curves = {model: read_curves(log) for model in found if (log := Path(model) / "metrics.jsonl").exists()}
-    path.write_text(page(found, title=" and ".join(found), comparison=comparison, curves=curves), encoding="utf-8")
-    note(f"the page is {path}")
-    if sys.stdout.isatty():
-        import webbrowser
-
-        webbrowser.open(path.absolute().as_uri())
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
@@ -122,6 +108,23 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
     console.print(evaluation_table(found))
     if comparison:
         console.print(comparison_table(comparison, a=args.model, b=args.against))
+
+
+def _write_page(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
+    from endash.evaluation.curves import read_curves
+    from endash.evaluation.page import page
+    from endash.inspection.files import write_whole
+
+    records = {path: Path(path) / "metrics.jsonl" for path in found}
+    curves = {path: read_curves(record) for path, record in records.items() if record.exists()}
+    on = args.corpus or "the test part of its corpus"
+    text = page(found, title=" and ".join(found) + f" on {on}", comparison=comparison, curves=curves)
+    written = write_whole(args.html, text.encode("utf-8", "backslashreplace"))
+    note(f"wrote {written}")
+    if sys.stdout.isatty():
+        import webbrowser
+
+        webbrowser.open(written.absolute().as_uri())
 
 
 def _language(reader: Config, targets: list[str]) -> str | None:
