@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from endash.config import Config
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Copies, Loss, projected_cross_entropy
+from endash.objectives.ctc import ctc
+from endash.parts.contracts import PartConfig
 from endash.parts.copyable import LONGEST_RUN, Copyable, run
 from endash.parts.dropout import Dropout
 from endash.parts.masks import hide, mean, score_bias
@@ -34,6 +36,12 @@ class HeadConfig(Config):
         description="what shares one matrix: source embedding, target embedding and projection; the last two; nothing",
     )
     pointer: bool = Field(False, description="copy tokens of the source and of what is joined to it; needs text.joint")
+    ctc: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the loss that is the encoder's own: to tell the target in the source's order",
+    )
 
     def why_not(self, *, joint: bool, encoder_width: int | None, decoder_width: int) -> str | None:
         """Why this head does not go with these vocabularies and widths: a sentence with what to do; None where it does.
@@ -53,6 +61,16 @@ class HeadConfig(Config):
                 f"head.tie = 'all' shares one embedding, and encoder.width = {encoder_width} is not "
                 f"decoder.width = {decoder_width}: make them equal, or set head.tie = 'target'"
             )
+        return None
+
+    def why_not_ctc(self, encoder: PartConfig, *, joins: int) -> str | None:
+        """Why no target can be told from the positions of this encoder's memory; None where it can, or need not."""
+        if self.ctc == 0:
+            return None
+        if joins:
+            return "head.ctc tells the target from one source in its order, and more is joined to it here: set head.ctc = 0"
+        if encoder.kind == "variational":
+            return "head.ctc asks each position of the source, and those of a variational model are all alike: set head.ctc = 0"
         return None
 
 
@@ -185,6 +203,24 @@ class PointerHead(Head):
         gate = (self.gate(hidden_BQD) + copied).float() - _look_up(self.run_gate, run(traces_BQS).amax(2, keepdim=True))
         written = torch.sigmoid(gate)
         return share, torch.where(copyable.mask.any(1)[:, None, None], written, torch.ones_like(written))
+
+
+class CtcHead(nn.Module):
+    """p(v or no token | m_s) = softmax(W m_s + b), for each position s of a memory by itself (Graves et al. 2006, section 3.1)."""
+
+    def __init__(self, memory_width: int, vocabulary: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(memory_width, vocabulary)
+
+    def forward(self, memory: Memory) -> Tensor:
+        """(B, S, V) log-probabilities, float32; token 0 stands for none."""
+        with torch.autocast(memory.states.device.type, enabled=False):
+            scores_BSV: Tensor = self.project(memory.states.to(self.project.weight.dtype))
+        return scores_BSV.float().log_softmax(-1)
+
+    def loss(self, memory: Memory, target_BT: Tensor) -> Tensor:
+        """-log p(target) (B,) in nats; see `endash.objectives.ctc`."""
+        return ctc(self(memory), memory.mask, target_BT)
 
 
 class LengthHead(nn.Module):

@@ -16,10 +16,11 @@ from endash.config import Config
 from endash.encoders.variational import VariationalConfig, draw
 from endash.encoding import Batch, SourceNetwork, scaled
 from endash.errors import RecipeError
-from endash.heads import Head, HeadConfig, LengthHead, PointerHead
+from endash.heads import CtcHead, Head, HeadConfig, LengthHead, PointerHead
 from endash.links import links
 from endash.memory import Memory
 from endash.objectives.cross_entropy import Loss
+from endash.objectives.ctc import with_ctc
 from endash.objectives.elbo import drop_words, elbo
 from endash.objectives.masked import draw_hidden, joined
 from endash.parts.contracts import AtOnceDecoder, InOrderDecoder, OpenLink, PartConfig
@@ -89,7 +90,7 @@ class Network(SourceNetwork):
         frontend: Config | None = None,
     ) -> None:
         super().__init__(encoder, source_size=source_size, passages=passages, frontend=frontend)
-        _check_head(encoder, frontend, head)
+        _check_head(encoder, frontend, head, passages=passages)
         shared = self.source_embedding if head.tie == "all" else None
         self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)
         self.segment_embedding = self.marks(encoder, passages)
@@ -103,6 +104,7 @@ class Network(SourceNetwork):
             else Head(decoder.width, target_size, tied=tied)
         )
         self.lengths = LengthHead(encoder.width) if self.decoder.writes == "at once" else None
+        self.ctc, self.ctc_share = CtcHead(encoder.width, target_size) if head.ctc else None, head.ctc
         self.initialise()
         if isinstance(self.head, PointerHead):
             self.head.start_copying()
@@ -143,13 +145,16 @@ class Network(SourceNetwork):
     def loss(self, batch: Batch, *, label_smoothing: float, progress: float = 1.0) -> Loss:
         """What training minimises when `progress` of it, 0 to 1, is done.
 
-        See `Head.loss`, `objectives.masked` for a decoder that writes at once, and `objectives.elbo` for a variational model,
-        which draws its latent vectors, and so asks torch's generator, also where it is not training.
+        See `Head.loss`, `objectives.masked` for a decoder that writes at once, `objectives.ctc` for what the encoder tells by
+        itself, and `objectives.elbo` for a variational model, which draws its latent vectors, and so asks torch's generator, also
+        where it is not training.
         """
         memory, target = self.encode(batch.source, batch.passages), batch.target
         if self.variational and not self.training:
             memory = draw(memory)
         loss = self._loss_of(target, memory, label_smoothing=label_smoothing)
+        if self.ctc is not None:
+            loss = with_ctc(loss, self.ctc.loss(memory, target), self.ctc_share)
         if self.variational is None:
             return loss
         assert memory.latent is not None
@@ -217,8 +222,10 @@ class Network(SourceNetwork):
         return torch.where(real(target_BT) & ~_words(target_BT), of_length_B1, of_target)
 
 
-def _check_head(encoder: PartConfig, frontend: Config | None, head: HeadConfig) -> None:
-    """Raise RecipeError where a head asks for embedded source tokens, or tokens at all, and there are none."""
+def _check_head(encoder: PartConfig, frontend: Config | None, head: HeadConfig, *, passages: int) -> None:
+    """Raise RecipeError where a head asks for embedded source tokens, or tokens at all, and there are none; or for one source."""
+    if reason := head.why_not_ctc(encoder, joins=passages):
+        raise RecipeError(reason)
     if frontend is None and encoder.reads == "vectors":
         return
     if head.tie == "all" and (reason := head.why_not(joint=True, encoder_width=None, decoder_width=0)):

@@ -113,6 +113,7 @@ class Recipe(Config):
             head,
             why_not_search(self.decoding, self.decoder),
             self._too_long(),
+            self.head.why_not_ctc(self.encoder, joins=self.joins),
         )
         if reason := next(filter(None, reasons), None):
             raise ValueError(reason)

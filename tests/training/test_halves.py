@@ -69,6 +69,13 @@ def test_a_whole_model_goes_on_as_it_was() -> None:
     assert new(texts) == old(texts)
 
 
+def test_a_whole_model_brings_what_its_encoder_tells_by_itself() -> None:
+    old = trained("old", "head.ctc=0.3")
+    both = trained("both", *STILL, "trained.encoder=old", "trained.decoder=old", "head.ctc=0.5")
+    torch.testing.assert_close(parameters(both, "ctc"), parameters(old, "ctc"), atol=1e-6, rtol=0)
+    assert parameters(both, "ctc")
+
+
 def test_one_half_alone_leaves_the_other_new_and_warns_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     old = trained("old")
     capsys.readouterr()

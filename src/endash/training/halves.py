@@ -15,8 +15,8 @@ from endash.registry import kind_of
 from endash.text.foreign import ForeignTokenizer
 from endash.text.tokenizer import Tokenizer
 
-_BELONGS = {
-    "encoder": ("source_embedding", "segment_embedding", "encoder"),
+_BELONGS: dict[str, tuple[str, ...]] = {
+    "encoder": ("source_embedding", "segment_embedding", "frontend", "encoder"),
     "decoder": ("target_embedding", "decoder", "head", "lengths"),
 }
 _FREE = {"dropout", "annealing_cycles", "annealing_rise", "free_bits", "word_dropout"}  # of training alone
@@ -74,9 +74,10 @@ class Halves:
             )
 
     def _names(self) -> dict[str, tuple[str, ...]]:
-        """The parts of the network that each half gives; the link too where all three were trained together."""
+        """The parts of the network that each half gives; what is between them too where all was trained together."""
         names = {role: _BELONGS[role] for role in self.models}
         if len(set(self.folders.values())) == 1 and len(self.folders) == 2:
+            names["decoder"] += ("ctc",)
             whole = self.models["encoder"].recipe
             if whole.link == self.recipe.link:
                 names["decoder"] += ("link",)
