@@ -90,8 +90,8 @@ class Engine:
         served = Served.load(model) if isinstance(model, str | os.PathLike) else _served(model, decoding)
         self.codec, self._served = served.codec, served
         self.config = served.decoding.replace(**decoding)
-        if self.config.search == "mask-predict":
-            raise NotServedError("the native core has no search = 'mask-predict'")
+        if lacking := self.config.beyond_core:
+            raise NotServedError(f"the native core has no {lacking}")
         self._core = served.core(self.config, threads=threads, room=room)
 
     def __enter__(self) -> Self:

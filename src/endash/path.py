@@ -45,8 +45,8 @@ class Path:
 
     def why_not(self, config: DecodingConfig) -> str | None:
         """Why the core does not do such a search; None where it does."""
-        if config.search == "mask-predict":
-            return "it has no search = 'mask-predict'"
+        if lacking := config.beyond_core:
+            return f"it has no {lacking}"
         reason = self._why_not_lowered()
         if reason is None and self.network.target_embedding.weight.device.type != "cpu":
             return f"the model is on {self.network.target_embedding.weight.device}"

@@ -114,6 +114,7 @@ class Recipe(Config):
             why_not_search(self.decoding, self.decoder),
             self._too_long(),
             self.head.why_not_ctc(self.encoder, joins=self.joins),
+            self._why_not_ctc(),
         )
         if reason := next(filter(None, reasons), None):
             raise ValueError(reason)
@@ -165,6 +166,12 @@ class Recipe(Config):
         if self.retrieval is not None:
             return "text.model = 'imported' has no token between the source and the target of a passage: leave [retrieval] out"
         return None
+
+    def _why_not_ctc(self) -> str | None:
+        """Why beams cannot be judged by a CTC head."""
+        if self.decoding.ctc is None or self.head.ctc:
+            return None
+        return f"decoding.ctc = {self.decoding.ctc:g} asks a CTC head, and there is none: set head.ctc, such as to 0.3, or leave it out"
 
     def _too_long(self) -> str | None:
         """Why texts of ``text.max_length`` are more than a part can read, None where they are not."""

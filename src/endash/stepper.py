@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from endash.decoding.config import DecodingConfig, check_prefix
+from endash.decoding.ctc import CtcPrefix
 from endash.decoding.hypothesis import Found
 from endash.decoding.mask_predict import mask_predict
 from endash.decoding.processors import BanTokens, NoRepeat, Prefix, Processor, SlotConstraint
@@ -108,6 +109,8 @@ def find(
         )
     stepper = NetworkStepper(network, memory)
     processors: list[Processor] = [BanTokens(text.target.never_written, stepper.device)]
+    if config.ctc is not None:
+        processors.append(_ctc(network, memory, config.ctc))
     if config.no_repeat is not None:
         spared = range(FIRST_SLOT, FIRST_SLOT + text.target.slots)
         processors.append(NoRepeat.of(stepper.rows, length=config.no_repeat, spared=spared, device=stepper.device))
@@ -120,6 +123,15 @@ def find(
         tokens_BT = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True, padding_value=-1)
         processors = [Prefix(tuple(processors), tokens_BT.to(stepper.device))]
     return search(stepper, config, bos=BOS, eos=EOS, max_lengths_B=limits_B, processors=processors, rows=rows)
+
+
+def _ctc(network: Network, memory: Memory, share: float) -> CtcPrefix:
+    """What the CTC head makes of each beam. Raises ModelError for a network without one."""
+    if network.ctc is None:
+        raise ModelError(
+            f"decoding.ctc = {share:g}, and this model has no CTC head to ask: leave it out, or train one with head.ctc = 0.3"
+        )
+    return CtcPrefix.of(network.ctc(memory), memory.mask, share=share, eos=EOS)
 
 
 def _slots(sources: Sequence[Sequence[int]], text: Codec, device: torch.device) -> SlotConstraint | None:

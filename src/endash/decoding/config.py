@@ -15,7 +15,7 @@ Search = Literal["beam", "sample", "mask-predict"]
 Precision = Literal["float32", "bfloat16", "int8"]
 
 FIELDS: dict[Search, frozenset[str]] = {
-    "beam": frozenset({"beam", "length_penalty", "no_repeat", "prune"}),
+    "beam": frozenset({"beam", "length_penalty", "no_repeat", "prune", "ctc"}),
     "sample": frozenset({"temperature", "top_k", "top_p", "seed", "no_repeat"}),
     "mask-predict": frozenset({"iterations", "lengths"}),
 }
@@ -48,6 +48,10 @@ class DecodingConfig(Config):
 
     prune: Annotated[
         float | None, Field(gt=0, description="beams so many nats below the best are dropped; native core only")
+    ] = None
+
+    ctc: Annotated[
+        float | None, Field(gt=0, lt=1, description="share of the CTC head in what beams are judged by; needs head.ctc")
     ] = None
 
     temperature: Annotated[float, Field(gt=0, description="scores are divided by this before sampling")] = 1.0
@@ -101,6 +105,13 @@ class DecodingConfig(Config):
         if self.search == "mask-predict":
             return {"lengths": 1, "n_best": 1}
         return {"search": "beam", "beam": 1, "n_best": 1}
+
+    @property
+    def beyond_core(self) -> str | None:
+        """What the native core does not have of these settings; None where it has all."""
+        if self.search == "mask-predict":
+            return "search = 'mask-predict'"
+        return None if self.ctc is None else f"CTC head (decoding.ctc = {self.ctc:g})"
 
     def max_length(self, source_length: int) -> int:
         """The most tokens, end of sentence included, written for a source of `source_length` tokens."""

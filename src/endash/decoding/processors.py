@@ -1,7 +1,8 @@
 """Score processors: what may be written next. They compose with every search, and search knows none of them by name.
 
 A processor changes scores after search has normalised them, so a reported score is still the model's own
-log-probability. It may only lower scores; beam search's stopping rule relies on that.
+log-probability, or what such a processor makes of it as `endash.decoding.ctc.CtcPrefix`. It may only lower scores; beam
+search's stopping rule relies on that.
 
 Shapes: B rows, K beams, V vocabulary, N slots.
 """

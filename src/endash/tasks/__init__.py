@@ -1,5 +1,6 @@
 """Tasks: what a model is for. ``task = { kind = "…" }`` of a recipe names one; without, a recipe is of a translation."""
 
+from endash.evaluation.scorer import Answer
 from endash.tasks import (
     captioning,
     classification,
@@ -10,7 +11,6 @@ from endash.tasks import (
     speech_recognition,
     tagging,
 )
-from endash.evaluation.scorer import Answer
 from endash.tasks.contract import Reads, Task, TooLong, Writes
 from endash.tasks.labelling import LabelTask
 from endash.tasks.registry import tasks
