@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from endash.frontends.audio import Audio, AudioConfig, log_mel, mel_filters
 from endash.parts.contracts import Padded
@@ -82,3 +83,54 @@ def test_more_mels_than_frequencies_are_refused() -> None:
         ValueError, match=r"frontend\.mels = 200 leaves channel 0 .* by 31\.25 Hz: use fewer mels, or a"
     ):
         AudioConfig(mels=200)
+
+
+def heard(**settings: float) -> tuple[Tensor, Tensor]:
+    """What the first convolution is given of noise in training, of two lengths, and which of it is real."""
+    frontend = Audio(AudioConfig(mels=20, **settings), width=8).train()
+    seen: list[Tensor] = []
+    frontend.first.register_forward_pre_hook(lambda _, given: seen.append(given[0][:, 0]))
+    generator = torch.Generator().manual_seed(1)
+    mask = torch.arange(16_000) < torch.tensor([16_000, 8_000])[:, None]
+    frontend(Padded(torch.randn(2, 16_000, generator=generator), mask))
+    return seen[0], torch.arange(98) < torch.tensor([98, 48])[:, None]
+
+
+def test_nothing_is_hidden_unless_asked_for() -> None:
+    frames, real = heard()
+    assert (frames[real] != 0).all()
+
+
+def test_stretches_of_time_are_hidden_in_training() -> None:
+    torch.manual_seed(0)
+    shares = []
+    for _ in range(50):
+        frames, real = heard(hide_time=0.2)
+        hidden = (frames == 0).all(2) & real
+        assert torch.equal(hidden, (frames == 0).any(2) & real)  # whole frames
+        for row, length in enumerate((98, 48)):
+            edges = hidden[row, :length].int().diff(prepend=torch.zeros(1, dtype=torch.int32)).eq(1).sum()
+            assert edges <= 2
+            shares.append(hidden[row].sum().item() / length)
+    assert max(shares) <= 0.4
+    assert 0.1 < sum(shares) / len(shares) < 0.25  # two of 0 to 0.2, which may overlap
+
+
+def test_bands_of_channels_are_hidden_in_training() -> None:
+    torch.manual_seed(0)
+    counts = []
+    for _ in range(50):
+        frames, real = heard(hide_mels=0.3)
+        for row in range(2):
+            hidden = (frames[row][real[row]] == 0).all(0)
+            assert torch.equal(hidden, (frames[row][real[row]] == 0).any(0))
+            counts.append(int(hidden.sum()))
+    assert max(counts) <= 12
+    assert min(counts) < 3
+    assert sum(counts) / len(counts) > 3
+
+
+def test_nothing_is_hidden_from_a_trained_model() -> None:
+    frontend = Audio(AudioConfig(mels=20, hide_time=0.9, hide_mels=0.9), width=8).eval()
+    source = Padded(torch.randn(1, 16_000), torch.ones(1, 16_000) > 0)
+    assert torch.equal(frontend(source).values, frontend(source).values)

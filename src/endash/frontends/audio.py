@@ -16,6 +16,7 @@ from endash.parts.masks import hide
 _SILENCE = 1e-10  # energies below it count as this, so that their logarithm is finite
 _KERNEL, _STRIDE = 3, 2  # of each of the two convolutions
 _FEWEST = 7  # frames from which the two make one position
+_HIDDEN = 2  # stretches of time, and as many bands of channels
 
 
 class AudioConfig(FrontendConfig):
@@ -26,6 +27,15 @@ class AudioConfig(FrontendConfig):
     window: float = Field(0.025, gt=0, description="seconds of a frame")
     hop: float = Field(0.01, gt=0, description="seconds from one frame to the next")
     mels: int = Field(80, ge=7, description="mel channels")
+    hide_time: float = Field(
+        0.0, ge=0, lt=1, description="share of a recording that each of two random stretches hides at most, in training"
+    )
+    hide_mels: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the mel channels that each of two random bands hides at most, in training",
+    )
 
     @property
     def window_samples(self) -> int:
@@ -107,6 +117,8 @@ class Audio(Frontend):
     Departures: the convolutions read no padding at the ends, so that a position is real only if all it reads is; audio of fewer
     than 7 frames (85 ms by default) has no position. Each mel channel is brought to mean 0 and variance 1 over the real frames of
     its recording (Viikki & Laurila 1998), which makes up for the microphone's level.
+
+    In training, stretches of time and bands of channels are hidden at random where that is asked for (Park et al. 2019).
     """
 
     Config = AudioConfig
@@ -126,6 +138,8 @@ class Audio(Frontend):
         frames_BTM = log_mel(samples, config)
         length_B = _whole(source.mask.sum(1), config.window_samples, config.hop_samples)
         frames_BTM = _normalise(frames_BTM, _mask(length_B, frames_BTM.shape[1])).to(weight.dtype)
+        if self.training:
+            frames_BTM = _hide_some(frames_BTM, length_B, config)
         x_BDSM = self.second(self.first(frames_BTM[:, None]).relu()).relu()
         vectors_BSD: Tensor = self.projection(x_BDSM.transpose(1, 2).flatten(2))
         for _ in range(2):
@@ -144,6 +158,32 @@ def _shorter(length: int) -> int:
 
 def _mask(length_B: Tensor, most: int) -> Tensor:
     return torch.arange(most, device=length_B.device) < length_B[:, None]
+
+
+def _hide_some(frames_BTM: Tensor, length_B: Tensor, config: AudioConfig) -> Tensor:
+    """Frames with random stretches and bands put to their mean, which is 0 (SpecAugment; Park et al. 2019, section 2).
+
+    Departures: no time is warped, and the longest stretch is a share of the recording, and not so many frames of any.
+    """
+    if config.hide_time:
+        frames_BTM = frames_BTM.masked_fill(
+            _stretches(length_B, config.hide_time, frames_BTM.shape[1])[:, :, None], 0.0
+        )
+    if config.hide_mels:
+        channels_B = torch.full_like(length_B, config.mels)
+        frames_BTM = frames_BTM.masked_fill(_stretches(channels_B, config.hide_mels, config.mels)[:, None], 0.0)
+    return frames_BTM
+
+
+def _stretches(length_B: Tensor, share: float, most: int) -> Tensor:
+    """(B, most): True in random stretches of each row, each from 0 to `share` of its length long, which may overlap."""
+    width_BN, start_BN = torch.rand(2, len(length_B), _HIDDEN, device=length_B.device)
+    width_BN = (width_BN * ((share * length_B).floor() + 1)[:, None]).floor()
+    start_BN = (start_BN * (length_B[:, None] - width_BN + 1)).floor()
+    place = torch.arange(most, device=length_B.device)
+    inside_BNT = (place >= start_BN[:, :, None]) & (place < (start_BN + width_BN)[:, :, None])
+    hidden: Tensor = inside_BNT.any(1)
+    return hidden
 
 
 def _normalise(frames_BTM: Tensor, mask_BT: Tensor) -> Tensor:
