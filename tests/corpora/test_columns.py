@@ -249,6 +249,11 @@ def test_what_a_prompt_names_has_to_be_there(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_source_fills_no_prompt(tmp_path: Path) -> None:
+    found = tsv(tmp_path, "source\ttarget\n \tb\n", prompt="de: {source}")
+    assert reasons(found) == ["2: column 'source' is empty, and it is in the prompt"]
+
+
 def test_times_repeats_records_and_tells_what_is_bad_once(tmp_path: Path) -> None:
     found = tsv(tmp_path, "source\ttarget\na\tA\nbroken\nb\tB\n", times=3)
     assert [item.source for item in found if isinstance(item, Record)] == ["a", "b"] * 3
