@@ -89,9 +89,7 @@ class Encoder(nn.Module, ABC):
 
     Config: ClassVar[type[PartConfig]]
     gives: ClassVar[frozenset[Gift]]
-    trained_elsewhere: ClassVar[bool] = (
-        False  # whether `begin` puts in all its parameters, so that they may learn more slowly
-    )
+    trained_elsewhere: ClassVar[bool] = False  # if `begin` puts in all its parameters, which may learn more slowly
 
     def begin(self) -> None:
         """Put in the parameters of an earlier training: called once for a new model, never for a saved one."""
