@@ -19,14 +19,17 @@ LABELS_CAPTION = "macro and weighted averages are over the labels that stand in 
 def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
     """A rich table with a row for each named evaluation and a column for each metric; the best of each column is bold.
 
-    Under it stand the signatures, without which the figures cannot be compared with others, and any notes.
+    Under it stand the signatures, without which the figures cannot be compared with others, and any notes but those of
+    `label_table`.
     """
     from rich.table import Table
 
     systems = list(evaluations.values())
     metrics = list({metric.name: metric for found in systems for metric in found.metrics}.values())
     signatures = {metric.signature: None for found in systems for metric in found.metrics}
-    notes = {note: None for found in systems for note in found.notes}
+    notes = {
+        note: None for found in systems for note in found.notes if not found.table or note not in found.table.notes
+    }
     table = Table(caption=_plain("\n".join([*signatures, *notes])), caption_justify="left")
     table.add_column("")
     checked = any(found.placeholders for found in systems)
