@@ -61,6 +61,23 @@ def bag_of_words(sources: Sequence[Text], labels: Sequence[str]) -> Answer[Text,
     return _regression(sources, labels, lambda: CountVectorizer(analyzer=plain_words), strength=1.0)
 
 
+def bag_of_shared_words(sources: Sequence[Text], labels: Sequence[str]) -> Answer[Text, str]:
+    """Logistic regression on which words occur in each of two texts, in both of them, and in one alone."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer = CountVectorizer(analyzer=plain_words, binary=True)
+    vectorizer.fit([text for source in sources for text in _parts(source)])
+
+    def features(of: Sequence[Text]) -> Any:
+        first, second = (vectorizer.transform([_parts(source)[part] for source in of]) for part in (0, 1))
+        return hstack([first, second, first.multiply(second), abs(first - second)], format="csr")
+
+    model = LogisticRegression(max_iter=1000).fit(features(sources), list(labels))
+    return lambda asked: [str(label) for label in model.predict(features(asked))] if asked else []
+
+
 def tfidf(sources: Sequence[Text], labels: Sequence[str]) -> Answer[Text, str]:
     """Logistic regression on TF-IDF of words and pairs of words, with sublinear counts, in each part by itself."""
     from sklearn.feature_extraction.text import TfidfVectorizer

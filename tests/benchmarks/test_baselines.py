@@ -169,3 +169,12 @@ def test_a_pictures_layout_counts_as_well_as_its_colours(baselines):
     assert answer([left[::2, ::2], right[1:, 1:]]) == ["left", "right"]
     assert baselines.picture_features(left).shape == (8 * 8 * 3 + 4**3,)
     assert np.isfinite(baselines.picture_features(picture((0, 0, 0), size=(1, 1)))).all()
+
+
+@needs_scikit_learn
+def test_shared_words_tell_pairs_apart_that_words_alone_do_not(baselines):
+    words = [f"word{number}" for number in range(12)]
+    pairs = [(one, other) for one in words for other in words if one == other or (len(one) + len(other)) % 3 == 0]
+    labels = ["same" if one == other else "other" for one, other in pairs]
+    assert baselines.bag_of_shared_words(pairs, labels)(pairs) == labels
+    assert baselines.bag_of_words(pairs, labels)(pairs) != labels
