@@ -41,7 +41,9 @@ class SourceNetwork(nn.Module):
     """A network that begins with an encoder: token ids in, or what a frontend or the encoder itself reads; a memory out.
 
     Embeddings are multiplied by √D (Vaswani et al. 2017, section 3.4). With `passages`, a learned vector tells which of
-    the joined sources a position belongs to, and whether its token stands both in the source and in that passage.
+    the joined sources a position belongs to, and whether its token stands both in the source and in that passage. Where passages
+    are marked `alike`, it tells no more than that a position is of a passage: what one becomes hangs neither on the source nor on
+    the others, and `encode_joined` can make it beforehand.
 
     There is no source embedding where a `frontend` makes the vectors, or where the encoder reads the source itself. Such an
     encoder of tokens reads each passage by itself, unmarked; of what is no tokens nothing is joined.
@@ -53,7 +55,9 @@ class SourceNetwork(nn.Module):
     encoder: Encoder
     segment_embedding: nn.Embedding | None
 
-    def __init__(self, encoder: PartConfig, *, source_size: int, passages: int, frontend: Config | None) -> None:
+    def __init__(
+        self, encoder: PartConfig, *, source_size: int, passages: int, frontend: Config | None, alike: bool = False
+    ) -> None:
         super().__init__()
         _check_source(encoder, frontend, passages=passages)
         embeds = frontend is None and encoder.reads == "vectors"
@@ -61,7 +65,7 @@ class SourceNetwork(nn.Module):
         self.frontend: Frontend | None = (
             frontends.build(frontend, width=encoder.input_width) if frontend is not None else None
         )
-        self.keeps_layers = False
+        self.keeps_layers, self.alike = False, alike
 
     def encode(self, source: Tensor | Padded, passages: tuple[Tensor, ...] = ()) -> Memory:
         """The memory of token ids, its passages joined to it; or of what the frontend or the encoder reads."""
@@ -70,15 +74,23 @@ class SourceNetwork(nn.Module):
         sources = (source, *passages)
         if self.source_embedding is None:
             memory, *others = (self._read(Padded(one, real(one)), tokens=one) for one in sources)
+        elif self.alike:
+            memory, *others = (self._embed_and_read(one, _all(one, min(k, 1))) for k, one in enumerate(sources))
         else:
-            memory, *others = map(self._embed_and_read, sources, range(len(sources)), _shared(source, passages))
+            marks = (2 * k + shared.int() for k, shared in enumerate(_shared(source, passages)))
+            memory, *others = map(self._embed_and_read, sources, marks)
         return memory.join(*others) if others else memory
+
+    def encode_joined(self, tokens_BP: Tensor) -> Memory:
+        """The memory of passages alone, as `encode` makes it beside a source, by a network that marks them alike."""
+        assert self.alike
+        return self._embed_and_read(tokens_BP, _all(tokens_BP, 1))
 
     def marks(self, encoder: PartConfig, passages: int) -> nn.Embedding | None:
         """What marks a position as that of the source or of a passage, and its token as one of both; None where nothing does."""
         if not passages or self.source_embedding is None:
             return None
-        return nn.Embedding(2 * (1 + passages), encoder.input_width)
+        return nn.Embedding(2 if self.alike else 2 * (1 + passages), encoder.input_width)
 
     def initialise(self) -> None:
         """Matrices uniform by fan-in and fan-out (Glorot & Bengio 2010), embeddings normal with variance 1/D."""
@@ -90,11 +102,11 @@ class SourceNetwork(nn.Module):
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
 
-    def _embed_and_read(self, tokens_BS: Tensor, segment: int, shared_BS: Tensor) -> Memory:
+    def _embed_and_read(self, tokens_BS: Tensor, marks_BS: Tensor) -> Memory:
         assert self.source_embedding is not None
         vectors = scaled(self.source_embedding, tokens_BS)
         if self.segment_embedding is not None:
-            vectors = vectors + scaled(self.segment_embedding, 2 * segment + shared_BS.int())
+            vectors = vectors + scaled(self.segment_embedding, marks_BS)
         return self._read(Padded(vectors, real(tokens_BS)), tokens=tokens_BS)
 
     def _read(self, source: Padded, *, tokens: Tensor | None) -> Memory:
@@ -122,6 +134,10 @@ def _check_source(encoder: PartConfig, frontend: Config | None, *, passages: int
             "what is joined to a source, such as the passages of [retrieval], is tokens, and this network reads none: "
             "leave it out"
         )
+
+
+def _all(tokens_BS: Tensor, mark: int) -> Tensor:
+    return torch.full_like(tokens_BS, mark, dtype=torch.int)
 
 
 def _shared(source_BS: Tensor, passages: tuple[Tensor, ...]) -> list[Tensor]:

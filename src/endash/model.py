@@ -12,7 +12,7 @@ from typing import Any, Self, overload
 
 import torch
 
-from endash import latent, lowering, model_folder
+from endash import latent, lowering, model_folder, prompting
 from endash.combination import why_not_search
 from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
@@ -24,7 +24,8 @@ from endash.memory import Memory
 from endash.model_base import EncodingModel
 from endash.network import Network, Watched
 from endash.path import Path as SearchPath
-from endash.reading import batches
+from endash.prompting import Shown
+from endash.reading import Reading, batches
 from endash.recipe import Recipe
 from endash.registry import kind_of
 from endash.retrieval import PairIndex
@@ -62,6 +63,7 @@ class Model(EncodingModel[Network]):
             target_size=codec.size_target,
             passages=recipe.joins,
             frontend=recipe.frontend,
+            alike=recipe.does.alike,
         )
         return cls(recipe, codec, network, pairs=pairs)
 
@@ -78,18 +80,46 @@ class Model(EncodingModel[Network]):
         answers = self.answer([self.record(one) for one in sources], **decoding)
         return answers if isinstance(source, list) else answers[0]
 
+    @overload
+    def prompt(self, text: str, *, examples: Shown = (), **decoding: Any) -> str: ...
+    @overload
+    def prompt(self, text: list[str], *, examples: Shown = (), **decoding: Any) -> list[str]: ...
+    def prompt(self, text: str | list[str], *, examples: Shown = (), **decoding: Any) -> str | list[str]:
+        """What the model writes for a text that says what is asked, or for each of a list, with examples of it or without any.
+
+        Examples are pairs (source, target), the source as the text would be put; they are encoded once for all texts, or have been
+        by `encode_examples`. There may be more than the model has learned with. Raises as `answer`.
+        """
+        answers = self.answer(
+            [self.record(one) for one in (text if isinstance(text, list) else [text])], examples=examples, **decoding
+        )
+        return answers if isinstance(text, list) else answers[0]
+
+    def encode_examples(self, examples: Sequence[tuple[str, str]]) -> Memory:
+        """The memory of pairs (source, target), a row each, for `prompt`; see `endash.prompting.encode`."""
+        return prompting.encode(self, examples)
+
     def answer(
-        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None, **decoding: Any
+        self,
+        records: Sequence[Record],
+        *,
+        examples: Shown = (),
+        progress: Callable[[int], None] | None = None,
+        **decoding: Any,
     ) -> list[str]:
-        """The best text for each record; `progress` and `decoding` as for `translate`."""
+        """The best text for each record, by these examples (`prompt`); `progress` and `decoding` as for `translate`.
+
+        Raises as `translate`, and for the examples as `endash.prompting.beside`.
+        """
+        shown = prompting.beside(self, examples)
         if self.task.reads == "text" and self.recipe.does.joins == 0:
             texts = [self.task.sources(record)[0] for record in records]
             return [found[0].text for found in self.translate(texts, scored=False, progress=progress, **decoding)]
         config, readings = self.decoding(**decoding), self.read(records)
         answers = [""] * len(records)
-        for batch in batches([one.length for one in readings], config.batch_tokens):
+        for batch in batches(_lengths(readings, shown), config.batch_tokens):
             with self.path.products(config):
-                memory = self.encode_read([readings[i] for i in batch])
+                memory = prompting.joined(self.encode_read([readings[i] for i in batch]), shown)
             for row, found in zip(batch, self._write(memory, config, rows=batch), strict=True):
                 answers[row] = found[0].text
             if progress is not None:
@@ -180,22 +210,22 @@ class Model(EncodingModel[Network]):
         return texts
 
     @torch.no_grad()
-    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """log p(target | source) of each pair, in nats, with the end of sentence.
+    def score(self, sources: Sequence[str], targets: Sequence[str], *, examples: Shown = ()) -> list[float]:
+        """log p(target | source) of each pair, in nats, with the end of sentence; given examples, by these (`prompt`).
 
         Of a decoder that writes at once it is the log-probability of the length, and of the tokens when nothing else is known.
         Raises ModelError if there are not as many targets as sources.
         """
         if len(sources) != len(targets):
             raise ModelError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
-        scores, readings = [0.0] * len(sources), self.read(sources)
+        scores, readings, shown = [0.0] * len(sources), self.read(sources), prompting.beside(self, examples)
         greedy = DecodingConfig(beam=1)
         if self.path.reads_sources(greedy):
             read = self.codec.encode_sources(sources)
             written = self.codec.encode_targets(targets, [source.placeholders for source in read])
             return self.path.served.score(self.path.core(greedy), [source.tokens for source in read], written)
-        for batch in batches([one.length for one in readings], self.recipe.decoding.batch_tokens):
-            memory = self.encode_read([readings[i] for i in batch])
+        for batch in batches(_lengths(readings, shown), self.recipe.decoding.batch_tokens):
+            memory = prompting.joined(self.encode_read([readings[i] for i in batch]), shown)
             placeholders = [source.placeholders for source in self.codec.encode_sources(memory.sources)]
             tokens = self.codec.encode_targets([targets[i] for i in batch], placeholders)
             totals = self.network.score(memory, self.padded(tokens)).sum(1).tolist()
@@ -311,6 +341,12 @@ class Model(EncodingModel[Network]):
             sizes = model.codec.size_source, model.codec.size_target
             model.shortlist = Shortlist.load(folder / model_folder.SHORTLIST, sizes)
         return model
+
+
+def _lengths(readings: Sequence[Reading], examples: Memory | None) -> list[int]:
+    """How many positions the memory of each has, with the examples joined to it."""
+    more = 0 if examples is None else examples.mask.shape[1]
+    return [one.length + more for one in readings]
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -88,8 +88,9 @@ class Network(SourceNetwork):
         target_size: int,
         passages: int = 0,
         frontend: Config | None = None,
+        alike: bool = False,
     ) -> None:
-        super().__init__(encoder, source_size=source_size, passages=passages, frontend=frontend)
+        super().__init__(encoder, source_size=source_size, passages=passages, frontend=frontend, alike=alike)
         _check_head(encoder, frontend, head, passages=passages)
         shared = self.source_embedding if head.tie == "all" else None
         self.target_embedding = shared if shared is not None else nn.Embedding(target_size, decoder.width)

@@ -111,6 +111,16 @@ def _generation(folder: Path) -> str:
     )
 
 
+def _prompting(folder: Path) -> str:
+    path = tsv(folder / "made.tsv", "text\tloud\tcolour", [(one, one.upper(), one.split()[-1]) for one in SAYINGS])
+    readers = [
+        f'{{ kind = "tsv", path = "{path}", source = "text", target = "{target}", prompt = "{target}: {{source}}" }}'
+        for target in ("loud", "colour")
+    ]
+    made = recipe("prompting", f"[{', '.join(readers)}]", writes_text=True)
+    return made.replace('kind = "prompting" }', 'kind = "prompting", examples = 2 }')
+
+
 def _reconstruction(folder: Path) -> str:
     path = tsv(folder / "made.tsv", "en", [(one,) for one in SAYINGS])
     made = recipe("reconstruction", f'{{ kind = "plain", path = "{path}", column = "en" }}', writes_text=True)
@@ -157,6 +167,7 @@ MADE: dict[str, Callable[[Path], str]] = {
     "dialogue": _dialogue,
     "generation": _generation,
     "inference": _inference,
+    "prompting": _prompting,
     "reconstruction": _reconstruction,
     "speech-recognition": _speech,
     "tagging": _tagging,

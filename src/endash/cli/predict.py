@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import positive
 from endash.cli.progress import progress
-from endash.cli.sources import naming_records, records_like, records_of_lines
+from endash.cli.sources import corpus_records, naming_records, records_like, records_of_lines
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
 from endash.errors import EndashError
 
@@ -35,6 +35,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities", metavar="N", type=positive, help="the N likeliest labels, each with its probability"
     )
+    parser.add_argument(
+        "--examples",
+        metavar="FILE",
+        help="examples for a model of task prompting, such as FILE.tsv:text,answer; their sources as the lines are put",
+    )
     add_decoding(parser)
 
 
@@ -48,6 +53,11 @@ def run(args: Namespace) -> None:
         raise EndashError(f"{args.model} labels, and decodes nothing: leave {', '.join(changes)} out")
     if args.probabilities is not None and not isinstance(model, LabelModel):
         raise EndashError(f"{args.model} writes text: --probabilities are those of labels")
+    if args.examples is not None:
+        if isinstance(model, LabelModel):
+            raise EndashError(f"{args.model} labels, and reads no examples: leave --examples out")
+        pairs = [(record.source, record.target) for record in corpus_records(args.examples)]
+        changes["examples"] = model.encode_examples(pairs)
 
     def lines(records: list[Record]) -> Iterator[str]:
         if isinstance(model, LabelModel) and args.probabilities:

@@ -60,6 +60,8 @@ class Task(ABC):
         metrics: names of `endash.evaluation` metrics; by the first a training chooses its best model.
         defaults: settings of other sections, under those that a recipe has itself.
         joins: how many further sources are encoded beside the first and joined to its memory.
+        alike: of a task that writes text, whether what is joined is marked alike and read without looking at the source, so that
+            it can be encoded once and joined to any.
     """
 
     Config: ClassVar[type[Config]]
@@ -68,6 +70,7 @@ class Task(ABC):
     metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "ter")
     defaults: ClassVar[Mapping[str, Any]] = {}
     joins: int = 0
+    alike: ClassVar[bool] = False
 
     def __init__(self, config: Any, *, frontend: Any = None) -> None:
         self.config, self.frontend = config, frontend
@@ -107,6 +110,10 @@ class Task(ABC):
         """The vocabularies, learned from records but for those that are `known`; see `Codec.train`."""
         texts = lambda: ((text, target) for record in records() for text, target in self._texts(record))  # noqa: E731
         return Codec.train(texts, config, **known)
+
+    def survey(self, records: Iterable[Record]) -> None:
+        """Look through all records of a part, before examples are made of them; most tasks have no need to."""
+        return
 
     def examples(
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None

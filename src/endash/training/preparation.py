@@ -64,6 +64,7 @@ class Tokenised:
         self.kept: list[tuple[Record, int]] = []
 
     def __iter__(self) -> Iterator[Example]:
+        self.task.survey(self.records)
         drawn, made, passages = iter(self.records), 0, self._passages if self.pairs is not None else None
         while chunk := list(islice(drawn, _CHUNK)):
             for record, found in zip(chunk, self.task.examples(chunk, self.codec, passages=passages), strict=True):
