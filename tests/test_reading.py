@@ -7,8 +7,11 @@ import pytest
 from endash.errors import LongTextError, TextError
 from endash.reading import read
 from endash.retrieval import PairIndex
+from endash.tasks import TranslationTask
 from endash.text import Codec
 from tiny_model import PAIRS, build, trained_codec
+
+TASK = TranslationTask(TranslationTask.Config())
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +21,16 @@ def codec() -> Codec:
 
 def test_a_pair_that_is_missing_or_too_long_is_read_as_nothing(codec: Codec) -> None:
     pairs = PairIndex.build([("The door is open.", "Das war offen."), ("The door", "ist " * 40)])
+    codec = Codec(codec.source, codec.target, config=codec.config.model_copy(update={"max_length": 60}))
     texts = ["The door is open.", "♞"]
-    first, second = read(texts, codec, limit=60, pairs=pairs, passages=3)
+    records = [TASK.record(text) for text in texts]
+    first, second = read(records, TASK, codec, pairs=pairs, passages=3)
     near = codec.encode_pair("The door is open.", "Das war offen.", placeholders=())
-    assert (first.text, first.tokens) == (texts[0], codec.encode_source(texts[0]).tokens)
+    assert (first.text, first.source) == (texts[0], codec.encode_source(texts[0]).tokens)
     assert first.passages == (near, [], [])
     assert second.passages == ([], [], [])
-    assert read(texts, codec, limit=60, pairs=None, passages=0)[0].passages == ()
-    assert read([], codec, limit=60, pairs=pairs, passages=3) == []
+    assert read(records, TASK, codec, pairs=None, passages=0)[0].passages == ()
+    assert read([], TASK, codec, pairs=pairs, passages=3) == []
 
 
 def test_what_is_read_is_what_a_key_names(codec: Codec) -> None:
