@@ -9,10 +9,11 @@ from typing import Any
 
 from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
-from endash.errors import CorpusError
+from endash.errors import CorpusError, ModelError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.loading import AnyModel
 from endash.model import Model
+from endash.registry import kind_of
 from endash.tasks import TranslationTask
 
 
@@ -32,6 +33,11 @@ def measure(
     """
     if not records:
         raise CorpusError("0 records to evaluate: the corpus is empty, or its filters dropped every record")
+    if not model.task.metrics:
+        raise ModelError(
+            f"task.kind = {kind_of(model.recipe.task)!r} is judged by its loss alone, which its README.md tells: evaluate a model "
+            "that was trained on from this one"
+        )
     references = [model.task.references(record) for record in records]
     if language is None and model.task.writes == "text" and is_chinese([one[0] for one in references]):
         language = "zh"

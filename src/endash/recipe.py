@@ -23,6 +23,7 @@ from endash.errors import RecipeError, nearest
 from endash.frontends import frontends
 from endash.heads import Each, HeadConfig
 from endash.links import links
+from endash.objectives.noise import noises
 from endash.parts.contracts import PartConfig
 from endash.plugins import load_plugin
 from endash.registry import Registry, kind_of
@@ -33,7 +34,7 @@ from endash.training.config import DistillationConfig, TrainingConfig
 
 _PARTS: dict[str | int, Registry[Any]] = {
     **{"task": tasks, "frontend": frontends, "encoder": encoders, "link": links, "decoder": decoders},
-    **{"train": readers, "valid": readers, "test": readers, "filters": filters},
+    **{"train": readers, "valid": readers, "test": readers, "filters": filters, "noise": noises, "noises": noises},
 }
 
 
@@ -87,9 +88,9 @@ class Recipe(Config):
 
     @property
     def takes_shortlist(self) -> bool:
-        """True if what the model writes hangs on its source's tokens alone: it copies nothing and nothing is joined."""
+        """True if what the model writes hangs on its source's tokens alone: it copies nothing, and nothing is joined or left out."""
         does = self.does
-        return does.writes == "text" and does.reads == "text" and not self.head.pointer and self.joins == 0
+        return does.writes == "text" and does.reads == "text" and not (does.noisy or self.head.pointer or self.joins)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -285,7 +286,10 @@ def _fill_in(data: dict[str, Any]) -> None:
     if cls.writes == "text":
         data.setdefault("link", None)
         data.setdefault("decoder", None)
-    _under(data, {**cls.defaults, "training": {"metric": cls.metrics[0], **cls.defaults.get("training", {})}})
+    _under(
+        data,
+        {**cls.defaults, "training": {"metric": next(iter(cls.metrics), "loss"), **cls.defaults.get("training", {})}},
+    )
 
 
 def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:

@@ -101,6 +101,12 @@ def _dialogue(folder: Path) -> str:
     return recipe("dialogue", f'{{ kind = "dialogue", path = "{path}", replier = "agent" }}', writes_text=True)
 
 
+def _denoising(folder: Path) -> str:
+    path = folder / "made.txt"
+    path.write_text("\n".join(SAYINGS), encoding="utf-8")
+    return recipe("denoising", f'{{ kind = "plain", path = "{path}" }}', writes_text=True)
+
+
 def _generation(folder: Path) -> str:
     rows: list[dict[str, object]] = [
         {"mr": f"name[{one.split()[1]}], area[{one.split()[3]}]", "refs": [one, f"well, {one}"]} for one in SAYINGS
@@ -164,6 +170,7 @@ def _captioning(folder: Path) -> str:
 MADE: dict[str, Callable[[Path], str]] = {
     "captioning": _captioning,
     "classification": _classification,
+    "denoising": _denoising,
     "dialogue": _dialogue,
     "generation": _generation,
     "inference": _inference,

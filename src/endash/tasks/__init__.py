@@ -4,6 +4,7 @@ from endash.evaluation.scorer import Answer
 from endash.tasks import (
     captioning,
     classification,
+    denoising,
     dialogue,
     generation,
     inference,
@@ -29,6 +30,7 @@ __all__ = [
     "Writes",
     "captioning",
     "classification",
+    "denoising",
     "dialogue",
     "generation",
     "inference",

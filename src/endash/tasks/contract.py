@@ -24,6 +24,7 @@ from endash.example import Example
 from endash.text import Codec, TextConfig
 
 if TYPE_CHECKING:
+    from endash.objectives.noise import Noise
     from endash.recipe import Recipe
 
 Writes = Literal["text", "label", "tags"]
@@ -62,6 +63,7 @@ class Task(ABC):
         joins: how many further sources are encoded beside the first and joined to its memory.
         alike: of a task that writes text, whether what is joined is marked alike and read without looking at the source, so that
             it can be encoded once and joined to any.
+        noisy: whether `noise` makes its examples anew in each epoch, of the sources alone.
     """
 
     Config: ClassVar[type[Config]]
@@ -71,6 +73,7 @@ class Task(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     joins: int = 0
     alike: ClassVar[bool] = False
+    noisy: ClassVar[bool] = False
 
     def __init__(self, config: Any, *, frontend: Any = None) -> None:
         self.config, self.frontend = config, frontend
@@ -144,6 +147,10 @@ class Task(ABC):
         """The token ids of the sources joined to the first, `joins` of them: those that are missing have none."""
         found = [source.tokens for source in codec.encode_sources(texts)]
         return found + [[] for _ in range(self.joins - len(found))]
+
+    def noise(self, codec: Codec) -> Noise | None:
+        """What makes its examples of their sources' tokens; None for those of a task that is not `noisy`."""
+        return None
 
     def references(self, record: Record) -> tuple[str, ...]:
         """All that is right of a record, one text or several; or one label; or a tag for each word."""

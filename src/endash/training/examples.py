@@ -98,6 +98,10 @@ class Examples(Sequence[Example]):
             return None
         return found if found.fingerprint == fingerprint else None
 
+    def of_epoch(self, epoch: int) -> Examples:
+        """The examples as they are in this epoch, counted from 0: these, but for those of which noise makes others (`Noised`)."""
+        return self
+
     def __len__(self) -> int:
         return len(self._starts)
 

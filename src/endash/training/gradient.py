@@ -32,12 +32,14 @@ class Step:
         batches: the rows of each batch.
         targets: target tokens of all batches, each of which has the same weight.
         progress: how much of the training is done, 0 to 1.
+        epoch: the epoch that its batches are of; the first is 0.
     """
 
     step: int
     batches: tuple[Rows, ...]
     targets: int
     progress: float
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ class Work:
                 continue
             with self.machine.autocast():
                 loss = self.network.loss(  # type: ignore[operator]
-                    self.batch(rows), label_smoothing=self.config.label_smoothing, progress=step.progress
+                    self.batch(rows, epoch=step.epoch),
+                    label_smoothing=self.config.label_smoothing,
+                    progress=step.progress,
                 )
             losses.append(Measured(float(loss.total.detach()), loss.tokens, loss.nll, loss.parts))
             if not math.isfinite(losses[-1].total):
@@ -106,9 +110,9 @@ class Work:
             (loss.total * (loss.tokens / step.targets)).backward()
         return losses
 
-    def batch(self, rows: Rows) -> Batch:
-        """The examples of these rows, where the network is."""
-        return make_batch(self.examples, rows, self.machine.device)
+    def batch(self, rows: Rows, *, epoch: int = 0) -> Batch:
+        """The examples of these rows in an epoch, where the network is."""
+        return make_batch(self.examples.of_epoch(epoch), rows, self.machine.device)
 
 
 class Alone:

@@ -117,8 +117,9 @@ class Training:
     def _epoch(self) -> Iterator[Rows]:
         """The batches of this epoch that are still to be done."""
         position, config = self.position, self.config
+        self._drawn = self.examples.of_epoch(position.epoch)
         batches = epoch_batches(
-            self.examples.lengths, batch_tokens=config.batch_tokens, seed=self.seed, epoch=position.epoch
+            self._drawn.lengths, batch_tokens=config.batch_tokens, seed=self.seed, epoch=position.epoch
         )
         return islice(batches, position.batch, None)
 
@@ -126,9 +127,10 @@ class Training:
         """One step of the optimiser, over `accumulate` batches, each token of them with the same weight."""
         began = time.monotonic()
         group = list(islice(self._batches, self.config.accumulate))
-        targets = sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
+        targets = sum(int(self._drawn.lengths[rows, 1].sum()) for rows in group)
         rate = learning_rate(self.config, self.position.step + 1, progress=self._fraction())
-        losses = self._stepper.gradient(Step(self.position.step + 1, tuple(group), targets, self._fraction()))
+        step = Step(self.position.step + 1, tuple(group), targets, self._fraction(), self.position.epoch)
+        losses = self._stepper.gradient(step)
         for rows, loss in zip(group, losses, strict=False):
             self._check(loss.total, "loss", [rows], rate)
             self.position.window.add(loss)
@@ -140,9 +142,9 @@ class Training:
 
     def _advance(self, group: list[Rows], seconds: float) -> None:
         position, window = self.position, self.position.window
-        size = sum((size_of(self.examples.lengths[rows]) for rows in group), start=Size())
+        size = sum((size_of(self._drawn.lengths[rows]) for rows in group), start=Size())
         window.examples += sum(map(len, group))
-        window.targets += sum(int(self.examples.lengths[rows, 1].sum()) for rows in group)
+        window.targets += sum(int(self._drawn.lengths[rows, 1].sum()) for rows in group)
         window.tokens += size.real
         window.padded += size.padded
         window.seconds += seconds
@@ -236,7 +238,7 @@ class Training:
             return
         step = self.position.step + 1
         path = self.folder / f"not-finite-{step:06d}.json"
-        examples = [self.surroundings.readable(self.examples[row]) for rows in group for row in rows]
+        examples = [self.surroundings.readable(self._drawn[row]) for rows in group for row in rows]
         report = {"step": step, "what": name, "value": str(value), "learning_rate": rate, "examples": examples}
         write_text(path, json.dumps(report, ensure_ascii=False, indent=1))
         raise TrainingError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -25,6 +26,7 @@ from endash.tasks import Task, TooLong
 from endash.text.codec import Codec
 from endash.text.foreign import ForeignTokenizer
 from endash.training.examples import Examples
+from endash.training.noised import Noised, text_of
 
 if TYPE_CHECKING:
     from endash.recipe import Recipe
@@ -52,6 +54,7 @@ class Tokenised:
     Attributes:
         too_long: how many examples were left out for their source or target, and how many passages were.
         kept: the records that have examples, each with the number of its first, if `keep`.
+        shortfalls: how many texts get less noise than was asked for, by the reason.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Tokenised:
         self.keep = part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
         self.kept: list[tuple[Record, int]] = []
+        self.noise, self.shortfalls = task.noise(codec), Counter[str]()
 
     def __iter__(self) -> Iterator[Example]:
         self.task.survey(self.records)
@@ -76,6 +80,8 @@ class Tokenised:
                     self.kept.append((record, made))
                 made += len(examples)
                 yield from map(self._without_long, examples)
+                if self.noise is not None:
+                    self.shortfalls.update(filter(None, (self.noise.shortfall(text_of(one)) for one in examples)))
 
     def _without_long(self, example: Example) -> Example:
         """An example without those of its passages that are too long."""
@@ -124,7 +130,8 @@ def prepare(
         _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
         for corpus in (learned, valid)
     )
-    return Prepared(codec, pairs, *examples)
+    noise = recipe.does.noise(codec)
+    return Prepared(codec, pairs, *(Noised(one, noise, seed=recipe.seed) if noise else one for one in examples))
 
 
 def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: Callable[[], dict[str, Any]]) -> Codec:
@@ -172,6 +179,7 @@ def _examples(
             about=lambda: {
                 "report": str(corpus.report),
                 "too_long": tokenised.too_long,
+                "shortfalls": tokenised.shortfalls,
                 "max_length": codec.config.max_length,
                 "records": [_told(*one) for one in tokenised.kept],
             },
@@ -207,7 +215,8 @@ def _summary(examples: Examples) -> str:
     about = examples.about
     left_out = [f"  {count:,} too long as {side}" for side, count in about["too_long"].items() if count]
     limit = [f"  (text.max_length = {about['max_length']} tokens)"] if left_out else []
-    return "\n".join([about["report"], *left_out, *limit, f"  {len(examples):,} examples"])
+    shortfalls = [f"  {count:,} {reason}" for reason, count in about["shortfalls"].items()]
+    return "\n".join([about["report"], *left_out, *limit, *shortfalls, f"  {len(examples):,} examples"])
 
 
 def _unplaced(settings: Any) -> Any:

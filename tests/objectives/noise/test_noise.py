@@ -77,15 +77,15 @@ def test_no_side_grows_and_the_given_text_stays(kind: str, original: NDArray[np.
 
 
 @each
-def test_it_is_the_same_for_a_seed_a_step_and_a_row(kind: str) -> None:
+def test_it_is_the_same_for_a_seed_an_epoch_and_a_row(kind: str) -> None:
     noise, original = made(kind, **ALL[kind]), text(60)
 
-    def drawn(seed: int, step: int, row: int) -> list[list[int]]:
-        return [side.tolist() for side in noise.corrupt(original, generator(seed, step=step, row=row))]
+    def drawn(seed: int, epoch: int, row: int) -> list[list[int]]:
+        return [side.tolist() for side in noise.corrupt(original, generator(seed, epoch=epoch, row=row))]
 
     assert drawn(1, 2, 3) == drawn(1, 2, 3)
     if kind != "causal":
-        others = [drawn(1, 2, row) for row in range(20)], [drawn(1, step, 3) for step in range(20)]
+        others = [drawn(1, 2, row) for row in range(20)], [drawn(1, epoch, 3) for epoch in range(20)]
         assert all(any(one != other[0] for one in other) for other in others)
 
 

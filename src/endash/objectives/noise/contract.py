@@ -48,9 +48,9 @@ class Noise(ABC):
 noises: Registry[Noise] = Registry("noise")
 
 
-def generator(seed: int, *, step: int, row: int) -> np.random.Generator:
+def generator(seed: int, *, epoch: int, row: int) -> np.random.Generator:
     """What the noise of an example is drawn by: the same in whichever process its batch is made, and after a run was resumed.
 
-    `step` is the optimiser's step that the example serves, `row` its place among the examples; none may be negative.
+    `row` is the example's place among all, which come once an epoch; none of the three may be negative.
     """
-    return np.random.default_rng([seed, step, row])
+    return np.random.default_rng([seed, epoch, row])

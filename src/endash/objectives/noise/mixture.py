@@ -10,6 +10,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from endash.config import Config
 from endash.objectives.noise.contract import Noise, Tokens, noises
 from endash.objectives.noise.symbols import Symbols
+from endash.registry import kind_of
 from endash.text.config import TextConfig
 
 
@@ -62,5 +63,5 @@ class Mixture(Noise):
     @classmethod
     def why_not(cls, config: Any, text: TextConfig) -> str | None:
         """See `Noise`."""
-        reasons = (noises[getattr(one, "kind")].why_not(one, text) for one in config.noises)  # noqa: B009
+        reasons = (noises[kind_of(one)].why_not(one, text) for one in config.noises)
         return next(filter(None, reasons), None)
