@@ -15,8 +15,10 @@ def drawn_count(expected: float, random: np.random.Generator) -> int:
 
 def random_parts(total: int, parts: int, random: np.random.Generator) -> Counts:
     """(parts,) counts of at least 1 that add up to `total`, each such row of counts as likely as any other."""
-    cuts = np.sort(random.choice(total - 1, parts - 1, replace=False)) + 1
-    return np.diff(cuts, prepend=0, append=total)
+    edges = np.zeros(parts + 1, dtype=np.int64)
+    edges[1:-1] = np.sort(random.permutation(total - 1)[: parts - 1]) + 1
+    edges[-1] = total
+    return edges[1:] - edges[:-1]
 
 
 def poisson_parts(total: int, mean: float, random: np.random.Generator) -> Counts:

@@ -50,8 +50,9 @@ class Symbols:
 
     def free_sentinels(self, tokens_N: NDArray[np.int64]) -> NDArray[np.int64]:
         """The sentinels behind the last slot that a placeholder of the text itself fills, the last one first."""
-        own = int(tokens_N[np.isin(tokens_N, self.sentinels)].max(initial=-1))
-        return self.sentinels[: np.searchsorted(-self.sentinels, -own)]
+        own = tokens_N[tokens_N <= self.sentinels.max(initial=0)]
+        free: NDArray[np.int64] = self.sentinels[self.sentinels > own.max(initial=0)]
+        return free
 
     def sentences(self, tokens_N: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The text's sentences, at least one; by full stops alone, so that an abbreviation may end one."""
