@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_args
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
@@ -20,6 +19,7 @@ from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.errors import RecipeError, nearest
+from endash.explaining import explain, kind_in
 from endash.frontends import frontends
 from endash.heads import Each, HeadConfig
 from endash.links import links
@@ -230,7 +230,7 @@ class Recipe(Config):
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
-            lines = _explain(error, data, where, changed)
+            lines = explain(error, data, where=where, changed=changed, root=cls, parts=_PARTS)
             if plugins and not run_plugins:
                 lines.append(
                     f"it was made with parts of somebody's own, and no code is run for it unasked: if you trust "
@@ -279,7 +279,7 @@ def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
 
 def _fill_in(data: dict[str, Any]) -> None:
     """Put the defaults of the task under what the recipe says itself, and the metric that a training goes by."""
-    kind = _kind_in(data.get("task", {"kind": "translation"}))
+    kind = kind_in(data.get("task", {"kind": "translation"}))
     if kind not in list(tasks):
         return  # refused with the rest
     cls = tasks[str(kind)]
@@ -304,7 +304,7 @@ def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:
 
 def _name_search(data: dict[str, Any]) -> None:
     """Where no search is named, put in the one that goes with the decoder."""
-    kind, decoding = _kind_in(data.get("decoder")), data.setdefault("decoding", {})
+    kind, decoding = kind_in(data.get("decoder")), data.setdefault("decoding", {})
     if kind in list(decoders) and isinstance(decoding, dict):
         decoding.setdefault("search", SEARCHES[decoders[str(kind)].writes][0])
 
@@ -342,103 +342,3 @@ def _beside(path: Path) -> str:
     beside = {one.name: one for one in path.parent.glob("*.toml")}
     close = difflib.get_close_matches(path.name, beside, n=1)
     return f"did you mean {beside[close[0]]}?" if close else "check the path"
-
-
-# Errors: what pydantic found, said with the file, the dotted key and what is allowed.
-
-
-def _explain(error: ValidationError, data: dict[str, Any], where: str, changed: set[str]) -> list[str]:
-    lines = []
-    for found in error.errors(include_url=False):
-        keys = _real_keys(found, data) + (["kind"] if found["type"].startswith("union_tag") else [])
-        dotted = ".".join(map(str, keys))
-        unknown = found["type"] == "extra_forbidden"
-        from_set = any(
-            f"{dotted}.".startswith(f"{key}.") or (unknown and key.startswith(f"{dotted}.")) for key in changed
-        )
-        place = f"--set {dotted}" if from_set else f"{where}: {dotted}" if dotted else where
-        lines.append(f"{place}: {_message(found, keys, data)}{_leftover(found, keys, data, changed)}")
-    return list(dict.fromkeys(lines))
-
-
-def _real_keys(found: Any, data: Any) -> list[str | int]:
-    """Where an error is, without the names of union branches that pydantic puts between the keys."""
-    keys: list[str | int] = []
-    for key in found["loc"]:
-        if key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int):
-            data = data[key]
-            keys.append(key)
-    return keys + ([found["loc"][-1]] if found["type"] == "missing" else [])
-
-
-def _message(found: Any, keys: list[str | int], data: dict[str, Any]) -> str:
-    context = found.get("ctx", {})
-    match found["type"]:
-        case "extra_forbidden":
-            kind = _kind_in(_at(keys[:-1], data))
-            owner = f"unknown key of kind {kind!r}" if kind else "unknown key"
-            return f"{owner}; {nearest(str(keys[-1]), _allowed(keys[:-1], data))}"
-        case "missing":
-            return "is missing, and has no default"
-        case "value_error":
-            return str(context["error"])
-        case "literal_error":
-            return f"{_shown(found['input'])} is unknown: {_choices(found['input'], context['expected'])}"
-        case "union_tag_invalid":
-            given = f'"{context["tag"]}" is unknown:' if context["tag"] else "is missing;"
-            return f"{given} {_choices(context['tag'], context['expected_tags'])}"
-    return re.sub(r"^\w+(?= should)", lambda _: _shown(found["input"]), found["msg"])
-
-
-def _leftover(found: Any, keys: list[str | int], data: Any, changed: set[str]) -> str:
-    """What to do about a key that an override of its section's kind left behind."""
-    section = ".".join(map(str, keys[:-1]))
-    if found["type"] != "extra_forbidden" or f"{section}.kind" not in changed:
-        return ""
-    return (
-        f"""; to leave out what the former kind had: --set '{section}={{kind = "{_kind_in(_at(keys[:-1], data))}"}}'"""
-    )
-
-
-def _choices(given: object, expected: str) -> str:
-    return nearest(str(given), re.findall(r"'([^']*)'", expected) or [expected])
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _allowed(keys: list[str | int], data: Any) -> list[str]:
-    """The names of the settings that may stand in the table at `keys`."""
-    cls: type[Config] = Recipe
-    parts: Registry[Any] | None = None
-    for key in keys:
-        data = data[key]
-        parts = parts if isinstance(key, int) else _PARTS.get(key)  # also of a part that another one wraps
-        if parts is not None:
-            cls = parts.config(data["kind"]) if isinstance(data, dict) else cls  # else a list of them
-        elif isinstance(key, str):
-            choices = _configs(cls.model_fields[key].annotation)
-            cls = next((one for one in choices if _kind(one) == _kind_in(data)), choices[0])
-    return list(cls.model_fields)
-
-
-def _at(keys: list[str | int], data: Any) -> Any:
-    for key in keys:
-        data = data[key]
-    return data
-
-
-def _configs(annotation: Any) -> list[type[Config]]:
-    if isinstance(annotation, type) and issubclass(annotation, Config):
-        return [annotation]
-    return [found for inner in get_args(annotation) for found in _configs(inner)]
-
-
-def _kind(cls: type[Config]) -> object:
-    return cls.model_fields["kind"].default if "kind" in cls.model_fields else None
-
-
-def _kind_in(data: object) -> object:
-    return data.get("kind") if isinstance(data, dict) else None
