@@ -1,3 +1,4 @@
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -58,6 +59,15 @@ def test_a_page_shows_figures_labels_confusions_and_mistakes():
     assert "macro_f1|labels:3|average:macro|bs:1000|seed:12345" in found.text
 
 
+def test_the_lowest_f1_comes_first_after_the_averages():
+    text = page({"a": evaluate(["b", "b", "c"], ["a", "b", "c"], metrics=["accuracy"])}, title="a")
+    table = text[text.index('class="labels"') : text.index('class="matrix"')]
+    assert re.findall(r'scope="row" title="(\w+)"', table) == ["micro", "macro", "weighted", "a", "b", "c"]
+    other = page({"a": evaluate(["a", "a", "c"], ["a", "b", "c"], metrics=["accuracy"])}, title="a")
+    table = other[other.index('class="labels"') : other.index('class="matrix"')]
+    assert re.findall(r'scope="row" title="(\w+)"', table)[3:] == ["b", "a", "c"]
+
+
 def test_a_page_stands_alone_and_runs_nothing():
     text = page({"a": labels()}, title="a")
     found = Reader(text)
@@ -83,7 +93,11 @@ def test_no_text_is_taken_for_markup():
     tags = evaluate([[EVIL, "O"]], [["O", EVIL]], sources=[f"{EVIL} b"], metrics=["accuracy"])
     for one in (texts, names, tags):
         text = page({EVIL: one, "b": one}, title=EVIL, curves={EVIL: [Curve(EVIL, ((1, 2.0),))]})
-        assert Reader(text).all("img") == []
+        found = Reader(text)
+        assert found.all("img") == []
+        assert {name for _, attrs in found.tags for name in attrs}.isdisjoint({"onerror", "src", "alert(1)"})
+        for attrs in found.all("th"):
+            assert attrs.get("title") in (None, EVIL, "b", "O", "micro", "macro", "weighted")
         assert "{{style}}" in text
 
 

@@ -61,6 +61,17 @@ def test_the_columns_are_the_metrics_there_are():
     assert "accuracy|bs:1000|seed:12345" in text.replace("\n", "")
 
 
+def test_the_best_of_a_column_is_bold_also_where_lower_is_better():
+    good, bad = (
+        evaluate(answers, ["a b", "c d"], metrics=["wer", "rouge-1"]) for answers in (["a b", "c d"], ["a x", "c d"])
+    )
+    table = evaluation_table({"good": good, "bad": bad})
+    assert [list(column.cells) for column in table.columns[1:3]] == [
+        ["[bold]0.0[/bold]", "25.0"],
+        ["[bold]100.0[/bold]", "75.0"],
+    ]
+
+
 def test_every_label_is_a_row_and_so_is_every_average():
     found = evaluate(["yes", "[no]", "[no]"], ["yes", "[no]", "maybe"], metrics=["accuracy"], confidence=True)
     text = printed(label_table(found.table))

@@ -51,6 +51,18 @@ def test_names_are_no_food_and_no_area():
     assert rate("The Cambridge Blue, near Raja Indian Cuisine, has Indian food.", meaning) == (0, 3)
 
 
+def test_a_name_within_a_longer_one_is_not_it():
+    meaning = "name[The Eagle], near[Eagle Inn]"
+    assert rate("The Eagle is near Eagle Inn.", meaning) == (0, 2)
+    assert rate("It is near Eagle Inn.", meaning, others=["name[Inn]"]) == (1, 2)
+    assert rate("Eagles are near.", meaning) == (2, 2)
+
+
+def test_a_value_that_is_not_e2es_is_looked_for_as_it_stands():
+    assert rate("Cotto, rated 4 out of 5", "name[Cotto], customer rating[4 out of 5]") == (0, 2)
+    assert rate("Cotto, rated 3 out of 5", "name[Cotto], customer rating[4 out of 5]") == (1, 2)
+
+
 def test_any_place_may_be_called_a_restaurant():
     assert rate("The restaurant Cotto", "name[Cotto]", others=["eatType[restaurant]"]) == (0, 1)
     assert rate("The pub Cotto", "name[Cotto]", others=["eatType[pub]"]) == (1, 1)

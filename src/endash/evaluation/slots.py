@@ -95,13 +95,14 @@ def said_of(text: str, values: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """What `text` says of each slot that has `values`."""
     rest = normal(text)
     found: dict[str, set[str]] = {}
-    for slot in sorted(values, key=lambda slot: slot not in _NAMES):
-        found[slot] = set()
-        for value in sorted(values[slot], key=len, reverse=True):
-            rest, count = re.subn(rf"\b(?:the )?{re.escape(value)}(?!\w)", " ; ", rest)
-            if count:
-                found[slot].add(value)
-    return found | {slot: said(slot, rest) for slot in SLOTS}
+    every = [(slot, value) for slot, of_slot in values.items() for value in of_slot]
+    for slot, value in sorted(every, key=lambda one: (one[0] not in _NAMES, -len(one[1]), one)):
+        rest, count = re.subn(rf"(?<!\w)(?:the )?{re.escape(value)}(?!\w)", " ; ", rest)
+        if count:
+            found.setdefault(slot, set()).add(value)
+    for slot in SLOTS:
+        found.setdefault(slot, set()).update(said(slot, rest))
+    return found
 
 
 def _values(meanings: Iterable[Meaning]) -> dict[str, set[str]]:
