@@ -1,4 +1,4 @@
-"""endash evaluate: the page that it writes beside its figures."""
+"""endash evaluate: the page that it writes beside its figures, and what it prints of labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Cli = Callable[..., Any]
 
@@ -26,3 +28,56 @@ def test_a_page_that_cannot_be_written_is_told(cli: Cli, model: Path, recipe_fil
     done = cli("evaluate", model, recipe_file.parent / "pairs.tsv", "--beam", 1, "--html", tmp_path / "no" / "it.html")
     assert (done.code, done.out) == (2, "")
     assert "there is no folder" in done.err
+
+
+CLASSIFIER = """
+name = "tiny"
+seed = SEED
+task = { kind = "classification" }
+encoder = { kind = "transformer", width = 16, layers = 1, heads = 2, dropout = 0.0 }
+training = { max_steps = 5, validate_every = 5, batch_tokens = 256, average = 1 }
+[corpus]
+train = { kind = "tsv", path = "intents.tsv", source = "text", target = "intent" }
+split = { valid = 0.3 }
+[text]
+size = 400
+"""
+ROWS = [
+    (f"{verb} the {thing} {word}", verb)
+    for verb in ("open", "close")
+    for thing in ("door", "lamp")
+    for word in "abcdef"
+]
+
+
+@pytest.fixture
+def classifiers(cli: Cli, tmp_path: Path) -> list[Path]:
+    """Two classifiers of the same texts, hardly trained."""
+    lines = ["text\tintent", *("\t".join(row) for row in ROWS)]
+    (tmp_path / "intents.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    runs = []
+    for seed in (1, 2):
+        recipe, run = tmp_path / f"{seed}.toml", tmp_path / f"run{seed}"
+        recipe.write_text(CLASSIFIER.replace("SEED", str(seed)), encoding="utf-8")
+        assert cli("train", recipe, "--out", run).code == 0
+        runs.append(run)
+    return runs
+
+
+def test_labels_have_a_table_with_every_label_of_each_model(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
+    one, other = classifiers
+    done = cli("evaluate", one, tmp_path / "intents.tsv", "--against", other)
+    assert done.code == 0
+    for row in ("open", "close", "micro", "macro", "weighted"):
+        assert sum(line.split()[1:3] == [row, "│"] for line in done.out.splitlines()) == 2
+    assert "paired approximate randomisation, 24 records" in done.out
+    figures = json.loads(cli("evaluate", one, tmp_path / "intents.tsv", "--json").out)
+    assert figures["labels"]["open"]["support"] == 12
+    assert figures["confusion"]["labels"] == ["close", "open"]
+
+
+def test_a_page_of_labels_has_the_curves_of_its_run(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
+    assert cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--html", tmp_path / "it.html").code == 0
+    text = (tmp_path / "it.html").read_text(encoding="utf-8")
+    assert f"Learning curves · {classifiers[0]}" in text
+    assert "What is taken for what" in text

@@ -74,7 +74,8 @@ def test_the_best_of_a_column_is_bold_also_where_lower_is_better():
 
 def test_every_label_is_a_row_and_so_is_every_average():
     found = evaluate(["yes", "[no]", "[no]"], ["yes", "[no]", "maybe"], metrics=["accuracy"], confidence=True)
-    text = printed(label_table(found.table))
+    text = printed(label_table(found.table, name="runs/[one]"))
+    assert "runs/[one]" in text
     rows = {line.split()[1]: line for line in text.splitlines() if line.startswith("│")}
     assert "0.500 [0.000, 1.000]" in rows["[no]"]
     assert rows["maybe"].split()[3:] == [

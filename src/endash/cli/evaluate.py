@@ -102,10 +102,13 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
 
     from rich.console import Console
 
-    from endash.evaluation.report import comparison_table, evaluation_table
+    from endash.evaluation.report import comparison_table, evaluation_table, label_table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(evaluation_table(found))
+    for path, one in found.items():
+        if one.table:
+            console.print(label_table(one.table, name=path))
     if comparison:
         console.print(comparison_table(comparison, a=args.model, b=args.against))
 

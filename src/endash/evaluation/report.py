@@ -63,13 +63,16 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     return table
 
 
-def label_table(found: PerLabel) -> Table:
-    """A rich table of precision, recall, F1 and support by label, the averages under a line of their own."""
+def label_table(found: PerLabel, *, name: str = "label") -> Table:
+    """A rich table of precision, recall, F1 and support by label, the averages under a line of their own.
+
+    `name` stands above the labels: whose they are. Under it stand the notes on shares of nothing.
+    """
     from rich.table import Table
 
     caption = "\n".join([LABELS_CAPTION, *found.notes])
     table = Table(caption=_plain(caption), caption_justify="left")
-    table.add_column("label")
+    table.add_column(_plain(name))
     for label in ("precision", "recall", "F1", "support"):
         table.add_column(label, justify="right")
     for rows in (found.rows, found.averages):
