@@ -11,6 +11,7 @@ from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
 from endash.errors import CorpusError, ModelError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
+from endash.evaluation.scorer import Scorer
 from endash.loading import AnyModel
 from endash.model import Model
 from endash.registry import kind_of
@@ -24,9 +25,10 @@ def measure(
     language: str | None = None,
     confidence: bool = True,
     progress: Callable[[int], None] | None = None,
+    further: Sequence[Scorer] = (),
     **decoding: Any,
 ) -> Evaluation:
-    """Answer each record, and measure the answers by the metrics of the model's task.
+    """Answer each record, and measure the answers by the metrics of the model's task, and by `further` ones.
 
     `language` is that of what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals;
     `progress` and `decoding` as for `Model.answer`. Raises CorpusError if there is no record.
@@ -47,7 +49,7 @@ def measure(
     found = evaluate(
         answers,
         references,
-        metrics=[name for name in model.task.metrics if model.task.measures(name, records)],
+        metrics=[*(name for name in model.task.metrics if model.task.measures(name, records)), *further],
         sources=[record.source for record in records],
         losses=_losses(model, records) if "perplexity" in model.task.metrics else (),
         language=language,

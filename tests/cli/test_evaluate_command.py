@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,8 +78,38 @@ def test_labels_have_a_table_with_every_label_of_each_model(cli: Cli, classifier
     assert figures["confusion"]["labels"] == ["close", "open"]
 
 
+def test_comet_is_of_translations_alone(
+    cli: Cli, classifiers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endash.evaluation.comet.importlib.util.find_spec", lambda name: object())
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.ckpt").touch()
+    done = cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--comet", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "--comet measures translations" in done.err
+
+
 def test_a_page_of_labels_has_the_curves_of_its_run(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
     assert cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--html", tmp_path / "it.html").code == 0
     text = (tmp_path / "it.html").read_text(encoding="utf-8")
     assert f"Learning curves · {classifiers[0]}" in text
     assert "What is taken for what" in text
+
+
+def test_comet_is_measured_where_it_is_there(
+    cli: Cli, model: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a stand-in for the package, which scores a translation of each record by 0.5."""
+    corpus = recipe_file.parent / "pairs.tsv"
+    monkeypatch.setattr("endash.evaluation.comet.importlib.util.find_spec", lambda name: None)
+    done = cli("evaluate", model, corpus, "--comet", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "COMET is not installed: pip install unbabel-comet" in done.err
+    monkeypatch.setattr("endash.evaluation.comet.importlib.util.find_spec", lambda name: object())
+    made = SimpleNamespace(predict=lambda rows, **_: SimpleNamespace(scores=[0.5] * len(rows)))
+    monkeypatch.setitem(sys.modules, "comet", SimpleNamespace(load_from_checkpoint=lambda path: made))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.ckpt").touch()
+    figures = json.loads(cli("evaluate", model, corpus, "--beam", 1, "--json", "--comet", tmp_path).out)
+    assert figures["comet"] == 0.5
+    assert figures["signatures"]["comet"].startswith(f"comet|model:{tmp_path.name}|")

@@ -42,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--against", metavar="MODEL2", help="another model, to compare with")
     parser.add_argument("--language", metavar="CODE", help="the target's language, such as zh")
+    parser.add_argument("--comet", metavar="FOLDER", help="also measure translations by COMET: the folder of its model")
     parser.add_argument("--json", action="store_true", help="write the figures as JSON")
     parser.add_argument("--html", metavar="FILE", help="also write a page with the worst answers, and open it")
     add_decoding(parser)
@@ -53,13 +54,16 @@ def run(args: Namespace) -> None:
     if args.against and os.path.realpath(args.against) == os.path.realpath(args.model):
         raise EndashError(f"--against {args.against} is the model itself: name another one to compare with")
 
+    from endash.evaluation.comet import Comet
     from endash.evaluation.compare import compare
     from endash.evaluation.translation import check_language
     from endash.loading import load
     from endash.measuring import measure
+    from endash.tasks import TranslationTask
 
     if args.language:
         check_language(args.language)
+    further = [Comet(args.comet)] if args.comet else []
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     records, language = _records(args, models[args.model])
     for path, model in models.items():
@@ -67,10 +71,12 @@ def run(args: Namespace) -> None:
             raise EndashError(f"{path} labels, and decodes nothing: leave {', '.join(changes)} out")
         if model.recipe.task != models[args.model].recipe.task:
             raise EndashError(f"{args.against} is of another [task] than {args.model}: compare models of one task")
+        if further and not isinstance(model.task, TranslationTask):
+            raise EndashError(f"--comet measures translations, which {path} does not make: leave it out")
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(records)) as advance, naming_records(records):
-            found[path] = measure(model, records, language=language, progress=advance, **changes)
+            found[path] = measure(model, records, language=language, progress=advance, further=further, **changes)
     comparison = compare(*found.values()) if len(found) == 2 else None
     if args.html:
         _write_page(args, found, comparison)
