@@ -82,3 +82,16 @@ def test_texts_of_the_train_part_are_not_held(codec: Codec) -> None:
     tokenised = Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train")
     assert len(list(tokenised)) == 3
     assert tokenised.kept == []
+
+
+def test_what_no_alignment_can_tell_is_left_out_and_counted_where_it_is_asked_for(codec: Codec) -> None:
+    short, long = Record("open", "open"), Record("open", "open the window, the door and the garden")
+    whole, aligned = (
+        Tokenised([short, long], TASK, codec, pairs=None, passages=0, part="valid", aligned=asked)
+        for asked in (False, True)
+    )
+    assert len(list(whole)) == 2
+    [example] = aligned
+    assert example.target == codec.encode_target("open", ())
+    assert list(aligned.shortfalls.values()) == [1]
+    assert [record for record, _ in aligned.kept] == [short]

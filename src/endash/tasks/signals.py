@@ -33,12 +33,22 @@ class SignalTask(Task):
         return Record(path, "", media=Media(os.path.dirname(path) or ".", os.path.basename(path)))
 
     def signal(self, record: Record) -> NDArray[Any]:
-        """The sound or picture of a record: samples (N), or pixels (H, W, 3)."""
+        """The sound or picture of a record: samples (N), or pixels (H, W, 3).
+
+        Raises CorpusError for one that is missing or broken, or too short for a position of a memory.
+        """
         if record.media is None:
             raise CorpusError(
                 f'{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = "…"'
             )
-        return self.read(record.media.read(), record.source) if isinstance(record.media, Media) else record.media
+        if not isinstance(record.media, Media):
+            return record.media
+        signal = self.read(record.media.read(), record.source)
+        if self.positions(signal.shape) == 0:
+            raise CorpusError(
+                f"{record.source} is too short, {len(signal)} samples: not one position of a memory comes of it; leave it out"
+            )
+        return signal
 
     def positions(self, shape: tuple[int, ...]) -> int:
         """How many positions of a memory come of a sound or picture of this shape."""

@@ -21,6 +21,7 @@ from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import TrainingError
 from endash.example import Example
 from endash.files import whole_folder
+from endash.objectives.ctc import positions_for
 from endash.retrieval import PairIndex
 from endash.tasks import Task, TooLong
 from endash.text.codec import Codec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from endash.training.distillation import Distilled
 
 _CHUNK = 1000  # records that are tokenised and looked up together
+_UNALIGNED = "left out: more target tokens than their source has positions, which head.ctc cannot align"
 _FORMAT = 3  # of the stored examples; another number makes them anew
 
 Say = Callable[[str], None]
@@ -54,14 +56,23 @@ class Tokenised:
     Attributes:
         too_long: how many examples were left out for their source or target, and how many passages were.
         kept: the records that have examples, each with the number of its first, if `keep`.
-        shortfalls: how many texts get less noise than was asked for, by the reason.
+        shortfalls: how many texts get less noise than was asked for, or are left out where targets are to be `aligned` with their
+            source's positions, by the reason.
     """
 
     def __init__(
-        self, records: Iterable[Record], task: Task, codec: Codec, *, pairs: PairIndex | None, passages: int, part: Part
+        self,
+        records: Iterable[Record],
+        task: Task,
+        codec: Codec,
+        *,
+        pairs: PairIndex | None,
+        passages: int,
+        part: Part,
+        aligned: bool = False,
     ) -> None:
         self.records, self.task, self.codec, self.pairs, self.passages = records, task, codec, pairs, passages
-        self.exclude_own = part == "train"
+        self.exclude_own, self.aligned = part == "train", aligned
         self.keep = part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
         self.kept: list[tuple[Record, int]] = []
@@ -72,16 +83,29 @@ class Tokenised:
         drawn, made, passages = iter(self.records), 0, self._passages if self.pairs is not None else None
         while chunk := list(islice(drawn, _CHUNK)):
             for record, found in zip(chunk, self.task.examples(chunk, self.codec, passages=passages), strict=True):
-                examples = [one for one in found if not isinstance(one, TooLong)]
-                for one in found:
-                    if isinstance(one, TooLong):
-                        self.too_long[one.side] += 1
+                examples = self._without_misfits(found)
                 if self.keep and examples:
                     self.kept.append((record, made))
                 made += len(examples)
                 yield from map(self._without_long, examples)
                 if self.noise is not None:
                     self.shortfalls.update(filter(None, (self.noise.shortfall(text_of(one)) for one in examples)))
+
+    def _without_misfits(self, found: Sequence[Example | TooLong]) -> list[Example]:
+        """The examples that became of a record; those that did not, and those that cannot be aligned, are counted."""
+        examples = []
+        for one in found:
+            if isinstance(one, TooLong):
+                self.too_long[one.side] += 1
+            elif self.aligned and positions_for(one.target[:-1]) > self._positions(one):
+                self.shortfalls[_UNALIGNED] += 1
+            else:
+                examples.append(one)
+        return examples
+
+    def _positions(self, example: Example) -> int:
+        source = example.source
+        return len(source) if isinstance(source, list) else self.task.positions(source.shape)
 
     def _without_long(self, example: Example) -> Example:
         """An example without those of its passages that are too long."""
@@ -167,7 +191,10 @@ def _examples(
     if examples is None:
         say(f"tokenising the {corpus.part} part")
         task = recipe.does
-        tokenised = Tokenised(corpus, task, codec, pairs=pairs, passages=recipe.joins, part=corpus.part)
+        aligned = recipe.head.ctc > 0
+        tokenised = Tokenised(
+            corpus, task, codec, pairs=pairs, passages=recipe.joins, part=corpus.part, aligned=aligned
+        )
         examples = Examples.write(
             folder,
             tokenised,
@@ -239,6 +266,8 @@ def _fingerprint(recipe: Recipe, codec: Codec) -> str:
         "max_length": recipe.text.max_length,
         "codec": codec.fingerprint(),
     }
+    if recipe.head.ctc:
+        made_from["aligned"] = True
     if recipe.distillation is not None:
         made_from["distillation"] = _unplaced(recipe.distillation.model_dump(mode="json"))
     return hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()
