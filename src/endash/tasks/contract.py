@@ -2,8 +2,6 @@
 
 A task is one file in this room, or in a plugin: a class that is registered under the ``kind`` of its settings. What the
 base class does is right for text to text.
-
-Shapes: none; a task deals in records, token ids and answers.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
@@ -39,16 +37,6 @@ class TooLong:
     """A record that is left out for a `side` of it, source or target, that has more tokens than the model takes."""
 
     side: Literal["source", "target"]
-
-
-class Answering(Protocol):
-    """What a task asks of a model: its answers to records, in their order."""
-
-    def answer(
-        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None, **decoding: Any
-    ) -> list[Answer]:
-        """An answer for each record; `progress` is told how many more are done; `decoding` changes the recipe's."""
-        ...
 
 
 class Task(ABC):

@@ -11,7 +11,7 @@ from endash.corpora import Record
 from endash.tasks.contract import Task
 from endash.tasks.registry import tasks
 
-_MEANING = re.compile(r"\w+\[[^\]]*\](, ?\w+\[[^\]]*\])*")
+_MEANING = re.compile(r"[\w ]+\[[^\]]*\](, ?[\w ]+\[[^\]]*\])*")
 
 
 @tasks.register
