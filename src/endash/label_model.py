@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from endash.corpora import Record
-from endash.errors import ModelError
+from endash.decoding.pieces import check_list
+from endash.errors import LongTextError, ModelError
 from endash.labelling import Labeller
 from endash.model_base import EncodingModel
 from endash.reading import Source, batches
@@ -72,7 +73,7 @@ class LabelModel(EncodingModel[Labeller]):
         return answers if isinstance(source, list) else answers[0]
 
     def answer(self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> list[Answer]:
-        """The likeliest label of each record, or the likeliest tag of each of its words."""
+        """The likeliest label of each record, or the likeliest tag of each of its words; errors and `progress` as of `predict`."""
         names = self.labels
         found = [tuple(names[int(one.argmax())] for one in some) for some in self._found(records, progress)]
         return [*found] if self.task.writes == "tags" else [one[0] for one in found]
@@ -83,8 +84,9 @@ class LabelModel(EncodingModel[Labeller]):
         """For each source and each of its words, or once for the whole of it, all labels, the likeliest first.
 
         What is longer than the model takes is read in parts, and none of it is left out. `progress` is told how many sources
-        more are begun.
+        more are begun. Raises CorpusError for what is no source of the task, LongTextError for one that cannot be divided.
         """
+        check_list(sources)
         found = self._found([self.record(one) for one in sources], progress)
         return [[self._ranked(one) for one in some] for some in found]
 
@@ -92,7 +94,7 @@ class LabelModel(EncodingModel[Labeller]):
     def _found(self, records: Sequence[Record], progress: Callable[[int], None] | None) -> list[list[Tensor]]:
         """The log-probabilities (L) of each label that each record gets."""
         self.network.eval()
-        parts = [self.task.divided(record, self.codec) for record in records]
+        parts = [self._divided(row, record) for row, record in enumerate(records)]
         flat = [(part, number == 0) for some in parts for number, part in enumerate(some)]
         found: list[Tensor] = [torch.empty(0)] * len(flat)
         for batch in batches([len(part.tokens) for part, _ in flat], self.recipe.decoding.batch_tokens):
@@ -102,6 +104,13 @@ class LabelModel(EncodingModel[Labeller]):
                 progress(sum(flat[i][1] for i in batch))
         each = iter(found)
         return [self.task.settle(some, [next(each) for _ in some]) for some in parts]
+
+    def _divided(self, row: int, record: Record) -> list[Part]:
+        """What is read of a record. Raises LongTextError for one that is too long, by its `row`."""
+        try:
+            return self.task.divided(record, self.codec)
+        except LongTextError as error:
+            raise LongTextError(row, error.reason) from None
 
     def _scores(self, parts: Sequence[Part]) -> list[Tensor]:
         """For each part the log-probabilities (W, L) of the labels of its words, or (1, L) of the label of all of it."""

@@ -12,10 +12,13 @@ from endash.corpora.scripts import is_chinese
 from endash.errors import CorpusError, ModelError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.evaluation.scorer import Scorer
+from endash.label_model import LabelModel
 from endash.loading import AnyModel
 from endash.model import Model
 from endash.registry import kind_of
 from endash.tasks import TranslationTask
+
+_NAMED = 5  # labels that a note names
 
 
 def measure(
@@ -41,7 +44,7 @@ def measure(
             "that was trained on from this one"
         )
     references = [model.task.references(record) for record in records]
-    if language is None and model.task.writes == "text" and is_chinese([one[0] for one in references]):
+    if language is None and model.task.writes == "text" and is_chinese([one[0] for one in references if one]):
         language = "zh"
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
@@ -56,15 +59,30 @@ def measure(
         confidence=confidence,
         seconds=seconds,
     )
+    if isinstance(model, LabelModel):
+        return replace(found, notes=(*found.notes, *_unknown(model, references)))
     if not isinstance(model.task, TranslationTask):
         return found
     outputs = [answer for answer in answers if isinstance(answer, str)]
     return replace(found, placeholders=check_placeholders([record.source for record in records], outputs))
 
 
+def _unknown(model: LabelModel, references: Sequence[tuple[str, ...]]) -> list[str]:
+    """What is to be said of labels that the model has never seen, and cannot give."""
+    known = set(model.labels)
+    unknown = [label for labels in references for label in labels if label not in known]
+    if not unknown:
+        return []
+    named = ", ".join(map(repr, sorted(set(unknown))[:_NAMED])) + (" …" if len(set(unknown)) > _NAMED else "")
+    return [
+        f"{len(unknown):,} of the labels are none of the model's {len(model.labels):,}, and count as wrong: {named}"
+    ]
+
+
 def _losses(model: AnyModel, records: Sequence[Record]) -> list[tuple[float, int]]:
-    """The negative log-likelihood of each record's target in nats, and its tokens."""
+    """The negative log-likelihood of each record's first target in nats, and its tokens."""
     assert isinstance(model, Model)
-    sources, targets = [model.task.sources(record)[0] for record in records], [record.target for record in records]
-    tokens = model.codec.encode_targets(targets, [()] * len(targets))
-    return [(-score, len(one)) for score, one in zip(model.score(sources, targets), tokens, strict=True)]
+    targets = [model.task.targets(record)[0] for record in records]
+    sources = model.codec.encode_sources([model.task.sources(record)[0] for record in records])
+    tokens = model.codec.encode_targets(targets, [source.placeholders for source in sources])
+    return [(-score, len(one)) for score, one in zip(model.score(records, targets), tokens, strict=True)]

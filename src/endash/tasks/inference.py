@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.errors import CorpusError, TextError
+from endash.errors import CorpusError, LongTextError
+from endash.tasks.contract import counted, shown
 from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
 from endash.text import Codec
@@ -26,27 +27,32 @@ class InferenceTask(LabelTask):
 
     def record(self, given: Any) -> Record:
         """See `Task.record`: a pair of texts, or a line with a tab between them."""
-        texts = tuple(given.split("\t")) if isinstance(given, str) else tuple(given)
-        if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
-            raise CorpusError(f"{given!r} is no pair: give (premise, hypothesis), or a line with a tab between the two")
-        return Record("\n".join(texts), "", sources=texts)
+        texts = given.split("\t") if isinstance(given, str) else given
+        if not isinstance(texts, tuple | list) or [*map(type, texts)] != [str, str]:
+            raise CorpusError(
+                f"{shown(given)} is no pair: give (premise, hypothesis), or a line with a tab between the two"
+            )
+        if not all(map(str.strip, texts)):
+            raise CorpusError(
+                f"{shown(given)} has an empty {'hypothesis' if texts[0].strip() else 'premise'}: give both"
+            )
+        return Record("\n".join(texts), "", sources=tuple(texts))
 
     def fault(self, record: Record) -> str | None:
         """See `Task.fault`."""
         if len(record.parts) == 2:
-            return None
-        return f'{len(record.parts)} text for a premise and a hypothesis: name two columns, as source = ["…", "…"]'
+            return super().fault(record)
+        return f'{counted(len(record.parts), "text")} for a premise and a hypothesis: name two columns, as source = ["…", "…"]'
 
     def sources(self, record: Record) -> tuple[str, ...]:
         """See `Task.sources`."""
         return record.parts
 
     def divided(self, record: Record, codec: Codec) -> list[Part]:
-        """See `LabelTask.divided`. Raises TextError for a text that is too long: no half of it tells what follows."""
+        """See `LabelTask.divided`. A text that is too long is never divided: no half of it tells what follows."""
         premise, hypothesis = (source.tokens for source in codec.encode_sources(record.parts))
         if (longest := max(len(premise), len(hypothesis))) > codec.config.max_length:
-            raise TextError(
-                f"{record.where or 'a pair'} has a text of {longest} tokens, and text.max_length = {codec.config.max_length}: "
-                "raise it, or shorten the text"
+            raise LongTextError(
+                0, f"a text of {longest} tokens, and this model takes {codec.config.max_length}: shorten it"
             )
         return [Part(premise, (hypothesis,))]

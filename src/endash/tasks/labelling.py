@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from endash.config import Config
 from endash.corpora import Record
-from endash.errors import CorpusError, TextError
+from endash.errors import CorpusError, LongTextError, TextError
 from endash.example import Example
+from endash.registry import kind_of
 from endash.tasks.contract import Passages, Task, TooLong, Writes
 from endash.text import Codec, TextConfig
 from endash.text.labels import Labels
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from endash.recipe import Recipe
+
+_READ = {"batch_tokens"}  # settings of [decoding] that a model goes by which decodes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class LabelTask(Task):
 
     @abstractmethod
     def divided(self, record: Record, codec: Codec) -> list[Part]:
-        """A source in parts that the model takes; one where it is not too long. Raises TextError where there is no way."""
+        """A source in parts that the model takes; one where it is not too long. Raises LongTextError where there is no way."""
 
     def settle(self, parts: Sequence[Part], found: Sequence[Tensor]) -> list[Tensor]:
         """The log-probabilities (L) of each label that a source gets, of those (W, L) of each part.
@@ -68,7 +72,22 @@ class LabelTask(Task):
         """See `Task.why_not`."""
         if recipe.text.joint:
             return "text.joint = true shares one vocabulary, and labels have their own: leave it out"
+        named = f"task.kind = {kind_of(self.config)!r} writes no text"
+        if recipe.distillation is not None:
+            return f"{named}, and a teacher of [distillation] does: leave it out"
+        if recipe.trained.decoder is not None:
+            return f"{named} and has no decoder: leave trained.decoder out"
+        for section in ("head", "decoding"):
+            if key := _changed(getattr(recipe, section), self.defaults.get(section, {})):
+                return f"{named}, and {section}.{key} is of what does: leave it out"
         return None
+
+    def fault(self, record: Record) -> str | None:
+        """See `Task.fault`."""
+        labels = self.labels(record)
+        if len(labels) != 1:
+            return f"{len(labels)} labels, and one is asked for"
+        return None if labels[0] else "the label is empty"
 
     def vocabulary(self, records: Callable[[], Iterable[Record]], config: TextConfig, **known: Any) -> Codec:
         """See `Task.vocabulary`: the source's subwords, and the labels."""
@@ -77,8 +96,8 @@ class LabelTask(Task):
         return super().vocabulary(records, config, **known)
 
     def labels(self, record: Record) -> tuple[str, ...]:
-        """The labels of a record."""
-        return (record.target,)
+        """The labels of a record: one, or a tag for each of its words."""
+        return record.references
 
     def references(self, record: Record) -> tuple[str, ...]:
         """See `Task.references`."""
@@ -93,8 +112,23 @@ class LabelTask(Task):
             try:
                 ids = codec.target.ids(self.labels(record))
             except TextError as error:
-                raise CorpusError(f"{record.where}: {error}") from None
+                raise CorpusError(
+                    f"{record.where}: {error}; give the train part records of it, or leave this one out"
+                ) from None
+            try:
+                parts = self.divided(record, codec)
+            except LongTextError:
+                yield [TooLong("source")]
+                continue
             yield [
-                Example(part.tokens, [ids[number] for number in part.own], part.passages, part.places)
-                for part in self.divided(record, codec)
+                Example(part.tokens, [ids[number] for number in part.own], part.passages, part.places) for part in parts
             ]
+
+
+def _changed(section: Config, defaults: Mapping[str, Any]) -> str | None:
+    """A setting of a section that is another than the task's default, and that labels know nothing of."""
+    usual = type(section)(**defaults)
+    return next(
+        (name for name, value in section if name not in _READ and value != getattr(usual, name)),
+        None,
+    )

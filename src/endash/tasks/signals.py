@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -16,8 +17,13 @@ from endash.corpora import Record
 from endash.corpora.media import Media
 from endash.errors import CorpusError
 from endash.example import Example
-from endash.tasks.contract import Passages, Task, TooLong
+from endash.tasks.contract import Passages, Task, TooLong, shown
 from endash.text import Codec
+
+if TYPE_CHECKING:
+    from endash.recipe import Recipe
+
+_STRIDES = {"samples": (320,), "pixels": (16, 16)}  # of a position of wav2vec 2.0 and of a Vision Transformer
 
 
 class SignalTask(Task):
@@ -28,9 +34,22 @@ class SignalTask(Task):
         """The content of a file as the frontend takes it. Raises CorpusError, which names the file, for one that is broken."""
 
     def record(self, given: Any) -> Record:
-        """See `Task.record`: the path of a file."""
+        """See `Task.record`: the path of a file, which is read at once. Raises CorpusError for one that is missing or broken."""
+        if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+            raise CorpusError(f"{shown(given)} names no file: give the path of one")
         path = os.fspath(given)
-        return Record(path, "", media=Media(os.path.dirname(path) or ".", os.path.basename(path)))
+        if os.path.isdir(path):
+            raise CorpusError(f"{path!r} is a folder: give the path of a file in it")
+        file = Media(os.path.dirname(path) or ".", os.path.basename(path))
+        return Record(path, "", media=self.read(file.read(), path))
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """See `Task.why_not`."""
+        if not recipe.text.joint:
+            return "text.joint = false asks for a vocabulary of the source, which is no text: leave it out"
+        if recipe.distillation is not None:
+            return f"[distillation] has a teacher translate texts, and the sources here are {self.reads}: leave it out"
+        return None
 
     def signal(self, record: Record) -> NDArray[Any]:
         """The sound or picture of a record: samples (N), or pixels (H, W, 3).
@@ -39,7 +58,7 @@ class SignalTask(Task):
         """
         if record.media is None:
             raise CorpusError(
-                f'{record.where or record.source!r} names no file: say in which folder or archive the files are, as files = "…"'
+                f'{record.source!r} is in no folder or archive: say where the files are, as files = "…" of the reader'
             )
         if not isinstance(record.media, Media):
             return record.media
@@ -51,8 +70,10 @@ class SignalTask(Task):
         return signal
 
     def positions(self, shape: tuple[int, ...]) -> int:
-        """How many positions of a memory come of a sound or picture of this shape."""
-        return int(self.frontend.positions(shape)) if self.frontend is not None else max(1, shape[0] // 320)
+        """How many positions of a memory come of a sound or picture of this shape; about so many of an encoder's own."""
+        if self.frontend is not None:
+            return int(self.frontend.positions(shape))
+        return prod(max(1, size // stride) for size, stride in zip(shape, _STRIDES[self.reads], strict=False))
 
     def fault(self, record: Record) -> str | None:
         """See `Task.fault`."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.tasks.contract import Writes
+from endash.errors import CorpusError
+from endash.tasks.contract import Writes, counted, shown
 from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
 from endash.text import Codec
@@ -51,16 +52,22 @@ class TaggingTask(LabelTask):
 
     def record(self, given: Any) -> Record:
         """See `Task.record`: words, or a line of them with white space between."""
-        words = tuple(given.split() if isinstance(given, str) else given)
+        words = tuple(given.split() if isinstance(given, str) else given if isinstance(given, Iterable) else [given])
+        if wrong := [word for word in words if not isinstance(word, str) or not word.strip()]:
+            raise CorpusError(
+                f"{shown(wrong[0])} is no word: give a tuple of words, or a line with spaces between them"
+            )
         return Record(" ".join(words), "", sources=words)
 
     def fault(self, record: Record) -> str | None:
         """See `Task.fault`."""
-        words, tags = record.parts, record.references
+        words, tags = record.parts, self.labels(record)
         if "" in words:
             return f"word {words.index('') + 1} of {len(words)} is empty"
         if len(words) != len(tags):
-            return f"{len(tags)} tags for {len(words)} words"
+            return f"{counted(len(tags), 'tag')} for {counted(len(words), 'word')}"
+        if "" in tags:
+            return f"tag {tags.index('') + 1} of {len(tags)} is empty"
         wrong = next(
             (tag for tag in tags if self.config.scheme == "bio" and tag != "O" and tag[:2] not in {"B-", "I-"}), None
         )
@@ -69,10 +76,6 @@ class TaggingTask(LabelTask):
     def sources(self, record: Record) -> tuple[str, ...]:
         """See `Task.sources`: one text, the words with spaces between."""
         return (" ".join(record.parts),)
-
-    def labels(self, record: Record) -> tuple[str, ...]:
-        """See `LabelTask.labels`: a tag for each word."""
-        return record.references
 
     def divided(self, record: Record, codec: Codec) -> list[Part]:
         """See `LabelTask.divided`."""

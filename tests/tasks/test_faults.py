@@ -1,0 +1,238 @@
+"""What no task reads: each refusal says what was given, and what to give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from endash.config import Config as Settings
+from endash.corpora import Record
+from endash.errors import CorpusError, LongTextError, RecipeError, TextError
+from endash.label_model import LabelModel
+from endash.model import Model
+from endash.tasks import Task, TooLong, tasks
+from endash.training.preparation import prepare
+from task_models import LABELS, TEXTS, build, recipe, sound
+
+LONG = "the door is red " * 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("generation", 3, "3 is no text: give a text"),
+        ("classification", ("a", "b"), r"\('a', 'b'\) is no text"),
+        ("inference", "a", r"'a' is no pair: give \(premise, hypothesis\), or a line with a tab"),
+        ("inference", "", "'' is no pair"),
+        ("inference", "a\tb\tc", r"'a\\tb\\tc' is no pair"),
+        ("inference", "a\t ", r"'a\\t ' has an empty hypothesis: give both"),
+        ("inference", ("", "b"), r"\('', 'b'\) has an empty premise: give both"),
+        ("inference", 3, "3 is no pair"),
+        ("inference", ("a", 3), r"\('a', 3\) is no pair"),
+        ("tagging", 3, "3 is no word: give a tuple of words"),
+        ("tagging", ("a", 3), "3 is no word"),
+        ("tagging", ("a", " "), "' ' is no word"),
+        ("dialogue", 3, r"3 is no turn of a conversation: give pairs \(speaker, text\)"),
+        ("dialogue", ["ab"], "'ab' is no turn of a conversation"),
+        ("dialogue", [("customer", "hi", "there")], r"\('customer', 'hi', 'there'\) is no turn"),
+        ("speech-recognition", "", "'' names no file: give the path of one"),
+        ("speech-recognition", 3, "3 names no file"),
+        ("speech-recognition", "here", "'here' is a folder: give the path of a file in it"),
+        ("speech-recognition", "gone.wav", "no file 'gone.wav' in .: did you mean 'no.wav'"),
+        ("speech-recognition", "no.wav", "no.wav cannot be read as audio"),
+        ("captioning", "no.wav", "no.wav is no picture that can be read"),
+    ],
+)
+def test_what_is_no_source_is_refused(kind: str, given: Any, message: str) -> None:
+    pytest.importorskip("soundfile")
+    pytest.importorskip("PIL")
+    Path("here").mkdir()
+    Path("no.wav").write_text("no sound")
+    with pytest.raises(CorpusError, match=message):
+        recipe(kind).does.record(given)
+
+
+def test_what_is_given_is_cut_where_an_error_shows_it() -> None:
+    with pytest.raises(CorpusError, match=r"^'a{59}… is no pair"):
+        recipe("inference").does.record("a" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "message"),
+    [
+        ("classification", Record("a", ""), "the label is empty"),
+        ("classification", Record("a", "x", targets=("x", "y")), "2 labels, and one is asked for"),
+        ("inference", Record("a\nb", "", sources=("a", "b")), "the label is empty"),
+        ("inference", Record("a", "x"), "1 text for a premise and a hypothesis: name two columns"),
+        ("tagging", Record("a b", "", sources=("a", "b"), targets=("O",)), "1 tag for 2 words"),
+        ("tagging", Record("a", "", sources=("a",), targets=("O", "O")), "2 tags for 1 word"),
+        ("tagging", Record("a b", "", sources=("a", ""), targets=("O", "O")), "word 2 of 2 is empty"),
+        ("tagging", Record("a b", "", sources=("a", "b"), targets=("O", "")), "tag 2 of 2 is empty"),
+        ("speech-recognition", Record("a.wav", "a"), "'a.wav' is in no folder or archive: say where the files are"),
+    ],
+)
+def test_a_record_that_cannot_be_learned_from_says_why(kind: str, record: Record, message: str) -> None:
+    reason = recipe(kind).does.fault(record)
+    assert reason is not None
+    assert reason.startswith(message)
+
+
+@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("head.tie=target", "writes no text, and head.tie is of what does: leave it out"),
+        ("head.pointer=true", "and head.pointer is of what does"),
+        ("decoding.beam=3", "and decoding.beam is of what does"),
+        ('distillation={ teacher = "x" }', r"and a teacher of \[distillation\] does: leave it out"),
+        ('trained={ decoder = "x" }', "and has no decoder: leave trained.decoder out"),
+        ("text.joint=true", "text.joint = true shares one vocabulary"),
+    ],
+)
+def test_no_setting_of_what_writes_text_is_ignored(kind: str, change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(kind, change)
+
+
+def test_what_a_labeller_goes_by_may_be_set() -> None:
+    assert recipe("tagging", "decoding.batch_tokens=100", 'trained={ encoder = "x" }').decoding.batch_tokens == 100
+
+
+@pytest.mark.parametrize("kind", ["speech-recognition", "captioning"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("text.joint=false", "text.joint = false asks for a vocabulary of the source, which is no text"),
+        ('distillation={ teacher = "x" }', r"\[distillation\] has a teacher translate texts, and the sources here are"),
+    ],
+)
+def test_no_setting_of_texts_goes_with_signals(kind: str, change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(kind, change)
+
+
+def test_a_pair_that_is_too_long_is_left_out_of_a_training_and_counted() -> None:
+    pairs = "".join(f"{a}\t{b}\t{'same' if a == b else 'other'}\n" for a in TEXTS for b in TEXTS)
+    Path("given.tsv").write_text(f"premise\thypothesis\tlabel\n{pairs}a\t{LONG}\tother\n", encoding="utf-8")
+    told: list[str] = []
+    made = recipe("inference", "corpus.split.valid=0.3")
+    prepared = prepare(made, Path("run"), say=told.append)
+    assert len(prepared.train) + len(prepared.valid) == len(TEXTS) ** 2
+    assert "  1 too long as source" in "\n".join(told).splitlines()
+
+
+def test_a_pair_that_is_too_long_is_refused_by_its_place() -> None:
+    model = build("inference")
+    assert isinstance(model, LabelModel)
+    for ask in (model, model.predict):
+        with pytest.raises(LongTextError, match=r"^text 2: a text of \d+ tokens, and this model takes 40: shorten it"):
+            ask([("a", "b"), (LONG, "b")])
+
+
+def test_one_source_in_place_of_many_is_refused() -> None:
+    model = build("classification")
+    assert isinstance(model, LabelModel)
+    with pytest.raises(TextError, match="a list of texts is needed"):
+        model.predict("the door")
+
+
+def test_a_label_that_the_train_part_has_not_says_what_to_do() -> None:
+    model = build("classification")
+    record = Record("a", "yess", "x.tsv:3")
+    with pytest.raises(
+        CorpusError, match=r"^x.tsv:3: .*'yess' .*did you mean 'yes'\? .*; give the train part records of it"
+    ):
+        list(model.task.examples([record], model.codec))
+
+
+def test_a_conversation_loses_its_first_turns_where_it_is_too_long() -> None:
+    model = build("dialogue")
+    task, codec = model.task, model.codec
+    turns = [f"{word}: the door is red" for word in ("old", "open", "blue") * 6]
+    record = Record("\n".join(turns), "the lamp", sources=tuple(turns))
+    fitted = task.fit(record, codec)
+    assert 1 < len(fitted.sources) < len(turns)
+    assert fitted.sources == tuple(turns[-len(fitted.sources) :])
+    assert fitted.source == "\n".join(fitted.sources)
+    longer = Record("\n".join(turns[-len(fitted.sources) - 1 :]), "")
+    assert task.fit(longer, codec).source == fitted.source, "as few as need be"
+    short = Record(turns[0], "", sources=(turns[0],))
+    assert task.fit(short, codec) is short
+    whole = Record(f"customer: hi\nagent: {LONG}", "")
+    assert task.fit(whole, codec).source == f"agent: {LONG}", "the last turn is never left out"
+    assert [type(one) for [one] in task.examples([task.fit(whole, codec)], codec)] == [TooLong]
+    assert model.answer([record]) == model.answer([fitted])
+    assert model.read([record]) == model.read([fitted])
+    with pytest.raises(LongTextError, match="this model takes 40: it begins"):
+        model.answer([whole])
+
+
+def test_a_training_tells_how_many_conversations_it_shortens() -> None:
+    turns = '{"speaker": "customer", "text": "the door is red"}, {"speaker": "agent", "text": "the lamp is blue"}'
+    lines = [f'{{"id": "{n}", "turns": [{", ".join([turns] * count)}]}}' for n, count in enumerate([1] * 8 + [3])]
+    Path("given.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    told: list[str] = []
+    prepare(recipe("dialogue", "corpus.split.valid=0.3", "text.max_length=64"), Path("run"), say=told.append)
+    lines = [line for line in "\n".join(told).splitlines() if "shortened" in line]
+    assert lines == ["  2 shortened to text.max_length = 64"], "those of three turns and of five"
+
+
+def test_what_is_too_long_is_answered_by_its_sentences_only_where_that_is_an_answer() -> None:
+    text = "the door is red. " * 12
+    model = build("generation")
+    with pytest.raises(LongTextError, match="this model takes 40"):
+        model.answer([Record(text, "")])
+    assert model.answer([Record("the door is red.", "")])
+
+
+class Asking(Task):
+    """A text with a word before it."""
+
+    class Config(Settings):
+        kind: Literal["asking"] = "asking"
+
+    given: Any = None
+
+    def sources(self, record: Record) -> tuple[str, ...]:
+        return self.given or (f"red {record.source}",)
+
+
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model whose task makes another text of what it is given."""
+    monkeypatch.setitem(tasks._classes, "asking", Asking)
+    model = build("generation", "task={ kind = 'asking' }", "decoding.max_extra=20")
+    assert isinstance(model, Model)
+    return model
+
+
+@pytest.mark.parametrize("core", [True, False])
+def test_a_source_is_made_once_whatever_the_path(asking: Model, core: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not core:
+        monkeypatch.setattr(type(asking.path), "reads_sources", lambda *_: False)
+    read = asking.read(["door"])[0]
+    assert (read.text, read.source) == ("red door", asking.codec.encode_source("red door").tokens)
+    assert [asking("door")] == [found[0].text for found in asking.translate(["red door"])]
+    plain = Model(recipe("generation", "decoding.max_extra=20"), asking.codec, asking.network)
+    assert asking.score(["door"], ["lamp"]) == pytest.approx(plain.score(["red door"], ["lamp"]))
+    assert asking.decode(asking.encode(["door"])) == plain.decode(plain.encode(["red door"]))
+
+
+def test_what_is_no_tuple_of_texts_is_told_to_who_writes_a_task(asking: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asking, "given", "red door")
+    with pytest.raises(CorpusError, match="`sources` of Asking gives a text, 'red door': let it give a tuple of texts"):
+        asking.task.vocabulary(lambda: [Record("door", "lamp")], asking.recipe.text)
+    monkeypatch.setattr(Asking, "given", ("red", "door"))
+    with pytest.raises(
+        CorpusError, match="1 text to join to a source, and a task with joins = 0: let `sources` give 1"
+    ):
+        asking.read(["door"])
+
+
+def test_a_recording_is_read_when_it_is_named() -> None:
+    pytest.importorskip("soundfile")
+    Path("a.wav").write_bytes(sound())
+    record = recipe("speech-recognition").does.record(Path("a.wav"))
+    assert (record.source, recipe("speech-recognition").does.signal(record).shape) == ("a.wav", (2400,))
