@@ -8,6 +8,7 @@ core.json           what the native core is told of it, where it decodes it: see
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,15 @@ def find(path: Path) -> Path:
     if missing:
         raise ModelError(f"{where} is incomplete, {' and '.join(missing)} is missing: copy the whole folder again")
     return where
+
+
+def task_in(folder: Path) -> str:
+    """The kind of the task of the model in a folder; that of a translation where its recipe cannot be read, which is told later."""
+    try:
+        task = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8")).get("task", {})
+    except (OSError, ValueError):
+        task = {}
+    return str(task.get("kind", "translation"))
 
 
 def check_replaceable(path: Path) -> None:

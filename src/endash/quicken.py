@@ -12,6 +12,7 @@ from endash.decoding.config import DecodingConfig
 from endash.errors import ModelError
 from endash.evaluation.metrics import bleu, chrf
 from endash.model import Model
+from endash.registry import kind_of
 from endash.shortlist import Pairs
 
 PRUNE = 3.0  # nats: beams further behind the best win too seldom to be seen in BLEU
@@ -39,8 +40,10 @@ def quicken(
     """Try int8 products, the shortlist and pruning on pairs that were not learned from, and keep in the model's recipe what
     loses no more than `most` points of BLEU and of chrF against float32 without them.
 
-    Raises ModelError where the native core, which has these, does not decode this model, or there are no pairs.
+    Raises ModelError where the native core, which has these, does not decode this model, where its task reads no text as it
+    stands, or there are no pairs.
     """
+    _check_reads_texts(model)
     plain = model.recipe.decoding.replace(precision="float32", shortlist=False, prune=None) if _beam(model) else None
     if plain is None or (reason := model.path.why_not(plain)) is not None:
         reason = "search = 'sample' has no best" if plain is None else reason
@@ -64,9 +67,18 @@ def quicken(
 
 def learn(model: Model, pairs: Sequence[tuple[str, str]]) -> None:
     """Give a model that came without a shortlist the one that these pairs teach."""
+    _check_reads_texts(model)
     if not model.recipe.takes_shortlist:
         raise ModelError("a model that copies, or reads a translation memory, has no shortlist: leave --learn out")
     model.shortlist = shortlist.learn(model.codec, _ids(model, pairs))
+
+
+def _check_reads_texts(model: Model) -> None:
+    if not model.task.verbatim:
+        raise ModelError(
+            f"pairs of texts judge what is made quicker, and a model of task.kind = {kind_of(model.recipe.task)!r} reads none as "
+            "they stand: set decoding.precision and the like in its recipe, and measure it by endash evaluate"
+        )
 
 
 def _ids(model: Model, pairs: Sequence[tuple[str, str]]) -> Pairs:

@@ -14,6 +14,7 @@ from test_training_run import PAIRS, interrupt, recipe, snapshot
 from endash.corpora import Corpus, Record
 from endash.errors import LongTextError, ModelError, RecipeError, TrainingError
 from endash.model import Model
+from endash.tasks import TranslationTask
 from endash.training import distillation, train
 from endash.training.config import DistillationConfig
 from endash.training.distillation import Distilled
@@ -29,7 +30,8 @@ class Teacher:
     """Writes a source in capitals, nothing for what is in `silent`, and takes no text of more than 40 letters."""
 
     def __init__(self, *, kind: str = "transformer", silent: tuple[str, ...] = ()) -> None:
-        self.recipe = SimpleNamespace(decoder=SimpleNamespace(kind=kind))
+        self.task = TranslationTask(TranslationTask.Config())
+        self.recipe = SimpleNamespace(decoder=SimpleNamespace(kind=kind), does=self.task)
         self.network = SimpleNamespace(to=lambda device: None)
         self.silent, self.asked, self.decoding = silent, list[str](), dict[str, Any]()
 
@@ -63,6 +65,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
     monkeypatch.setattr(distillation, "_CHUNK", CHUNK)
     monkeypatch.setattr(distillation.Model, "load", lambda path: teacher)
     monkeypatch.setattr(distillation.model_folder, "find", lambda path: path)
+    monkeypatch.setattr(distillation.Recipe, "load", lambda path, run_plugins: teacher.recipe)
     return teacher
 
 

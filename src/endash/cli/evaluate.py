@@ -59,20 +59,16 @@ def run(args: Namespace) -> None:
     from endash.evaluation.translation import check_language
     from endash.loading import load
     from endash.measuring import measure
-    from endash.tasks import TranslationTask
 
     if args.language:
         check_language(args.language)
     further = [Comet(args.comet)] if args.comet else []
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
-    records, language = _records(args, models[args.model])
     for path, model in models.items():
-        if changes and model.task.writes != "text":
-            raise EndashError(f"{path} labels, and decodes nothing: leave {', '.join(changes)} out")
+        _check(args, path, model, changes)
         if model.recipe.task != models[args.model].recipe.task:
             raise EndashError(f"{args.against} is of another [task] than {args.model}: compare models of one task")
-        if further and not isinstance(model.task, TranslationTask):
-            raise EndashError(f"--comet measures translations, which {path} does not make: leave it out")
+    records, language = _records(args, models[args.model])
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(records)) as advance, naming_records(records):
@@ -84,12 +80,31 @@ def run(args: Namespace) -> None:
         _write(args, found, comparison)
 
 
+def _check(args: Namespace, path: str, model: AnyModel, changes: dict[str, Any]) -> None:
+    """Raise EndashError for options that are not of this model."""
+    from endash.tasks import TranslationTask
+
+    if args.comet and not isinstance(model.task, TranslationTask):
+        raise EndashError(f"--comet measures translations, which {path} does not make: leave it out")
+    if model.task.writes != "text" and changes:
+        raise EndashError(f"{path} labels, and decodes nothing: leave {', '.join(changes)} out")
+    if model.task.writes != "text" and args.language:
+        raise EndashError(f"{path} labels, and --language is that of texts: leave it out")
+    if args.files is not None and (args.corpus is None or model.task.reads == "text"):
+        raise EndashError(
+            f"--files {args.files} is where the recordings or pictures are that a CORPUS names: "
+            + ("name one" if args.corpus is None else f"{path} reads text: leave it out")
+        )
+
+
 def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None]:
     """What is to be answered, and the language of what is to be written, where it is known."""
     from endash.corpora import guess_reader
     from endash.tasks import TranslationTask
 
     if args.corpus is None:
+        if not model.recipe.corpus.test and not model.recipe.corpus.shares().test:
+            raise EndashError(f"the recipe of {args.model} has no test part: name a CORPUS to evaluate on")
         return test_records(model.recipe), args.language
     if isinstance(model.task, TranslationTask):
         records = corpus_records(args.corpus)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import positive
@@ -48,14 +48,14 @@ def run(args: Namespace) -> None:
     from endash.label_model import LabelModel
     from endash.loading import load
 
+    if args.files is not None and not args.corpus:
+        raise EndashError(
+            f"--files {args.files} is where the files are that a corpus names: give --in, or lines with the paths themselves"
+        )
     model, changes = load(args.model), decoding_changes(args)
-    if isinstance(model, LabelModel) and changes:
-        raise EndashError(f"{args.model} labels, and decodes nothing: leave {', '.join(changes)} out")
-    if args.probabilities is not None and not isinstance(model, LabelModel):
-        raise EndashError(f"{args.model} writes text: --probabilities are those of labels")
+    _check(args, changes, labels=isinstance(model, LabelModel))
     if args.examples is not None:
-        if isinstance(model, LabelModel):
-            raise EndashError(f"{args.model} labels, and reads no examples: leave --examples out")
+        assert not isinstance(model, LabelModel)
         pairs = [(record.source, record.target) for record in corpus_records(args.examples)]
         changes["examples"] = model.encode_examples(pairs)
 
@@ -76,6 +76,16 @@ def run(args: Namespace) -> None:
             with naming_lines(done + 1):
                 write_lines(map(one_line, lines(records_of_lines(model, chunk, first=done + 1))))
             done += len(chunk)
+
+
+def _check(args: Namespace, changes: dict[str, Any], *, labels: bool) -> None:
+    """Raise EndashError for options that are not of a model that labels, or of one that writes text."""
+    if labels and changes:
+        raise EndashError(f"{args.model} labels, and decodes nothing: leave {', '.join(changes)} out")
+    if labels and args.examples is not None:
+        raise EndashError(f"{args.model} labels, and reads no examples: leave --examples out")
+    if not labels and args.probabilities is not None:
+        raise EndashError(f"{args.model} writes text: --probabilities are those of labels")
 
 
 def _likeliest(model: LabelModel, found: list[list[list[Prediction]]], count: int) -> Iterator[str]:

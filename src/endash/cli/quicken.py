@@ -32,12 +32,12 @@ def run(args: Namespace) -> None:
     from endash.model import load
     from endash.quicken import learn, quicken
 
+    folder = model_folder.find(Path(args.model))
+    model = load(folder)
     judged, learned = (
         [(record.source, record.target) for record in corpus_records(corpus)] if corpus else []
         for corpus in (args.corpus, args.learn)
     )
-    folder = model_folder.find(Path(args.model))
-    model = load(folder)
     if learned:
         learn(model, learned)
     tokenize = "zh" if is_chinese([target for _, target in judged]) else None

@@ -1,6 +1,7 @@
 """score pairs: the log-probability of each target, given its source
 
-Reads lines of source, tab, target from standard input and writes a natural logarithm for each; nearer to 0 is likelier.
+Reads lines of source, tab, target from standard input and writes a natural logarithm for each; nearer to 0 is likelier. A
+source is what a line of endash predict is: a text, or what the model's task reads.
 
 example:
   printf 'A man sleeps.\\tEin Mann schläft.\\n' | endash score runs/demo
@@ -12,6 +13,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from endash.cli.progress import progress
+from endash.cli.sources import records_of_lines
 from endash.cli.streams import naming_lines, read_chunks, write_lines
 from endash.errors import TextError
 
@@ -30,8 +32,9 @@ def run(args: Namespace) -> None:
     with progress("scoring", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
             pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
+            records = records_of_lines(model, (source for source, _ in pairs), first=done + 1)
             with naming_lines(done + 1):
-                scores = model.score([source for source, _ in pairs], [target for _, target in pairs])
+                scores = model.score(records, [target for _, target in pairs])
             write_lines(f"{score:.4f}" for score in scores)
             done += len(chunk)
             advance(len(chunk))

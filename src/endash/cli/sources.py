@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,8 @@ def test_records(recipe: Recipe) -> list[Record]:
     return records
 
 
-def records_of_lines(model: AnyModel, lines: list[str], *, first: int) -> list[Record]:
-    """A record of each line of standard input, of which they are those from `first` on."""
+def records_of_lines(model: AnyModel, lines: Iterable[str], *, first: int) -> list[Record]:
+    """A record of each line of standard input, of which they are those from `first` on. Raises CorpusError that names a line."""
     records = []
     for number, line in enumerate(lines, start=first):
         try:

@@ -17,14 +17,16 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endash.cli.decoding import Translate, add_decoding, best_texts, decoding_changes
 from endash.cli.parser import note, positive
 from endash.cli.progress import progress
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
-from endash.errors import EndashError, TextError
+from endash.errors import EndashError, ModelError, TextError
 
 if TYPE_CHECKING:
     from endash.decoding.hypothesis import Hypothesis
@@ -67,17 +69,22 @@ def _translator(
     args: Namespace, changes: dict[str, Any]
 ) -> tuple[Translate, Callable[[list[str]], None], Callable[[], str]]:
     """How to translate, how to check texts before, and what to say of it: by the core without PyTorch, where it can do this."""
+    from endash import model_folder
     from endash.engine import Engine
     from endash.served import NotServedError
 
-    try:
-        engine = Engine(args.model, **changes)
-        return engine.translate, engine.check, engine.__str__
-    except NotServedError:
-        pass
+    kind = model_folder.task_in(model_folder.find(Path(args.model)))
+    if kind == "translation":  # whose sources stand as they are
+        with suppress(NotServedError):
+            engine = Engine(args.model, **changes)
+            return engine.translate, engine.check, engine.__str__
     from endash.model import load
 
     model = load(args.model)
+    if not model.task.verbatim:
+        raise ModelError(
+            f"{args.model} is a model of task.kind = {kind!r}, whose source is not a text as it stands: ask it by endash predict"
+        )
     described = partial(model.describe_path, **changes)
     return partial(model.translate, **changes), model.check, described
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from endash.errors import ModelError
 from endash.inspection.look import Look
 from endash.registry import kind_of
 from endash.text import EOS
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 def look_at(model: Model, text: str, *, sight: bool = False) -> Look:
     """What `model` does with one text, decoded as its recipe says; with `sight` also what each position can see.
 
-    Raises TextError if the text is longer than the model takes.
+    Raises TextError if the text is longer than the model takes, ModelError for a model that reads no text.
     """
     import torch
 
     from endash.inspection.sight import source_sight, target_sight
 
+    if model.task.reads != "text":
+        raise ModelError(
+            f"a look shows the words that a model reads, and this one reads {model.task.reads}: ask it by endash predict"
+        )
     memory = model.encode([text])
     best = model.search(memory)[0][0]
-    placeholders = model.codec.encode_source(text).placeholders
+    [read] = memory.sources
+    placeholders = model.codec.encode_source(read).placeholders
     tokens = [*best.tokens, EOS]
     watched = model.watch(memory, best.tokens)
     where = memory.mask[0]
@@ -34,7 +40,7 @@ def look_at(model: Model, text: str, *, sight: bool = False) -> Look:
     weights, copied = (None if one is None else one[0, ..., where].numpy() for one in (watched.weights, watched.copied))
     assert memory.tokens is not None
     return Look(
-        source=text,
+        source=read,
         target=model.codec.decode_target(best.tokens, placeholders),
         source_tokens=tuple(model.codec.source.pieces(memory.tokens[0, where].tolist(), placeholders)),
         target_tokens=tuple(model.codec.target.pieces(tokens, placeholders)),

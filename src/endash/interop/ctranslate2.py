@@ -37,6 +37,8 @@ def why_not(recipe: Recipe) -> list[str]:
     """What of a model CTranslate2 cannot express, each with the setting that it comes from; nothing where it can."""
     encoder, link, decoder = recipe.encoder, recipe.link, recipe.decoder
     reasons = []
+    if recipe.does.reads != "text":
+        reasons.append(f"sources that are {recipe.does.reads}")
     if not isinstance(encoder, TransformerEncoderConfig):
         reasons.append(f"encoder.kind = {encoder.kind!r}")
     elif not encoder.bidirectional:
@@ -51,6 +53,8 @@ def why_not(recipe: Recipe) -> list[str]:
         reasons.append("head.pointer = true")
     if recipe.retrieval is not None:
         reasons.append("[retrieval]")
+    elif recipe.joins:
+        reasons.append(f"task.kind = {kind_of(recipe.task)!r}, which joins sources")
     return reasons
 
 

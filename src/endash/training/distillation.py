@@ -18,10 +18,12 @@ from typing import Any
 from endash import model_folder
 from endash.corpora import Corpus, Part, Record
 from endash.decoders import decoders
-from endash.errors import LongTextError, RecipeError, TrainingError
+from endash.errors import LongTextError, ModelError, RecipeError, TrainingError
 from endash.evaluation.metrics import chrf
 from endash.files import write_text
 from endash.model import Model
+from endash.recipe import Recipe
+from endash.registry import kind_of
 from endash.training.config import DistillationConfig
 from endash.training.progress import Progress
 
@@ -38,7 +40,7 @@ class Distilled:
     def __init__(
         self, corpus: Corpus, config: DistillationConfig, folder: Path, *, device: Any, progress: Progress
     ) -> None:
-        """Raises ModelError if nothing is kept in `folder` and the teacher is not there."""
+        """Raises ModelError if nothing is kept in `folder` and the teacher is not there, or is none that writes text for text."""
         self.corpus, self.config, self.folder, self.progress = corpus, config, folder, progress
         self.part: Part = corpus.part
         self._asked = self._unanswered = 0
@@ -46,7 +48,7 @@ class Distilled:
         self._total = functools.cache(lambda: sum(1 for _ in corpus))
         folder.mkdir(exist_ok=True)
         if not any(folder.iterdir()):
-            model_folder.find(Path(config.teacher))
+            _check_teacher(config.teacher)
 
     @property
     def report(self) -> str:
@@ -79,7 +81,7 @@ class Distilled:
         path, sources = self.folder / f"{number:06d}.jsonl", [record.source for record in records]
         targets = _stored(path, sources)
         if targets is None:
-            targets = self._translate(sources)
+            targets = self._translate(records)
             pairs = zip(sources, targets, strict=True)
             lines = (json.dumps({"source": a, "target": b}, ensure_ascii=False) + "\n" for a, b in pairs)
             write_text(path, "".join(lines))
@@ -90,8 +92,9 @@ class Distilled:
                 )
         return targets
 
-    def _translate(self, sources: list[str]) -> list[str]:
-        teacher, targets = self._teacher(), [""] * len(sources)
+    def _translate(self, records: list[Record]) -> list[str]:
+        teacher, targets = self._teacher(), [""] * len(records)
+        sources = [teacher.task.sources(record)[0] for record in records]
         taken = [row for row, source in enumerate(sources) if _takes(teacher, source)]
         done = self._asked + len(sources) - len(taken)
 
@@ -118,6 +121,16 @@ class Distilled:
                 f"{self._asked:,} sources, or they were too long for it: try it with endash translate; is it trained, "
                 "and from this corpus's source language?"
             )
+
+
+def _check_teacher(path: str) -> None:
+    """Raise ModelError for a model that does not write text for text, before anything else is done."""
+    recipe = Recipe.load(model_folder.find(Path(path)) / model_folder.RECIPE, run_plugins=False)
+    if (recipe.does.reads, recipe.does.writes) != ("text", "text"):
+        raise ModelError(
+            f"distillation.teacher = {path!r} is a model of task.kind = {kind_of(recipe.task)!r}, and a teacher writes a text for "
+            "each text: name one of a translation, or of another task of texts"
+        )
 
 
 def _load(path: str, device: Any) -> Model:

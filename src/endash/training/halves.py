@@ -35,6 +35,11 @@ class Halves:
         loaded = {folder: load(folder) for folder in set(self.folders.values())}
         self.models = {role: loaded[folder] for role, folder in self.folders.items()}
         for role, model in self.models.items():
+            if getattr(model.recipe, role) is None:
+                raise RecipeError(
+                    f"trained.{role} = {self.folders[role]!r} is a model of task.kind = {kind_of(model.recipe.task)!r}, which has no "
+                    f"{role}: name one that writes text"
+                )
             _check_settings(role, self.folders[role], model.recipe, recipe)
         if recipe.text.joint:
             self._check_joint()
