@@ -49,6 +49,7 @@ def test_list_alone_tells_every_role(cli: Cli) -> None:
         "encoders:",
         "links:",
         "decoders:",
+        "noises:",
         "readers:",
         "filters:",
     ]

@@ -25,6 +25,7 @@ _HOMES = {  # where the kinds of each role are registered
     "encoders": "endash.encoders",
     "links": "endash.links",
     "decoders": "endash.decoders",
+    "noises": "endash.objectives.noise",
     "readers": "endash.corpora",
     "filters": "endash.corpora",
 }
