@@ -25,7 +25,7 @@ from endash.model_base import EncodingModel
 from endash.network import Network, Watched
 from endash.path import Path as SearchPath
 from endash.prompting import Shown
-from endash.reading import Reading, batches
+from endash.reading import Reading, Source, batches, check_lengths, read_texts
 from endash.recipe import Recipe
 from endash.registry import kind_of
 from endash.retrieval import PairIndex
@@ -109,11 +109,14 @@ class Model(EncodingModel[Network]):
     ) -> list[str]:
         """The best text for each record, by these examples (`prompt`); `progress` and `decoding` as for `translate`.
 
+        What is too long is answered sentence by sentence if the task allows it, and else refused.
         Raises as `translate`, and for the examples as `endash.prompting.beside`.
         """
         shown = prompting.beside(self, examples)
         if self.task.reads == "text" and self.recipe.does.joins == 0:
-            texts = [self.task.sources(record)[0] for record in records]
+            texts = [self.task.sources(self.task.fit(record, self.codec))[0] for record in records]
+            if not self.task.by_sentence:
+                check_lengths(texts, self.codec)
             return [found[0].text for found in self.translate(texts, scored=False, progress=progress, **decoding)]
         config, readings = self.decoding(**decoding), self.read(records)
         answers = [""] * len(records)
@@ -141,7 +144,7 @@ class Model(EncodingModel[Network]):
         A text longer than the model takes is split at its sentences and gets one hypothesis, put together again.
 
         Args:
-            texts: sources.
+            texts: sources as they stand; a task that makes them of something else is asked by `answer`.
             prefixes: what each target is to begin with, an empty text where that is free; white space at its end is left out, and
                 a blank text stays blank.
             alignment: also align words, for one forward pass more.
@@ -151,9 +154,13 @@ class Model(EncodingModel[Network]):
 
         Raises:
             TextError: a sentence is longer than the model takes, or a text that has a prefix.
-            ModelError: a prefix is longer than a target may be.
+            ModelError: the model reads no text, or a prefix is longer than a target may be.
             RecipeError: a wrong `decoding`.
         """
+        if self.task.reads != "text":
+            raise ModelError(
+                f"this model reads {self.task.reads} and no text: ask it by endash predict, or as model([…])"
+            )
         config = self.decoding(**decoding)
         check_prefixes(texts, prefixes)
 
@@ -163,7 +170,7 @@ class Model(EncodingModel[Network]):
                 core, how = self.path.core(config), {"alignment": alignment, "scored": scored}
                 yield from self.path.served.decode(core, some, config, prefixes=begun, **how)
                 return
-            readings = self.read([piece.text for piece in some])
+            readings = self._read_texts([piece.text for piece in some])
             for batch in batches([one.length for one in readings], config.batch_tokens):
                 with self.path.products(config):
                     memory = self.encode_read([readings[i] for i in batch])
@@ -210,9 +217,10 @@ class Model(EncodingModel[Network]):
         return texts
 
     @torch.no_grad()
-    def score(self, sources: Sequence[str], targets: Sequence[str], *, examples: Shown = ()) -> list[float]:
+    def score(self, sources: Sequence[Source], targets: Sequence[str], *, examples: Shown = ()) -> list[float]:
         """log p(target | source) of each pair, in nats, with the end of sentence; given examples, by these (`prompt`).
 
+        A source is what the model's task reads, or a record of a corpus.
         Of a decoder that writes at once it is the log-probability of the length, and of the tokens when nothing else is known.
         Raises ModelError if there are not as many targets as sources.
         """
@@ -221,7 +229,7 @@ class Model(EncodingModel[Network]):
         scores, readings, shown = [0.0] * len(sources), self.read(sources), prompting.beside(self, examples)
         greedy = DecodingConfig(beam=1)
         if self.path.reads_sources(greedy):
-            read = self.codec.encode_sources(sources)
+            read = self.codec.encode_sources([one.text for one in readings])
             written = self.codec.encode_targets(targets, [source.placeholders for source in read])
             return self.path.served.score(self.path.core(greedy), [source.tokens for source in read], written)
         for batch in batches(_lengths(readings, shown), self.recipe.decoding.batch_tokens):
@@ -315,6 +323,11 @@ class Model(EncodingModel[Network]):
     def watch(self, memory: Memory, tokens: Sequence[int]) -> Watched:
         """What the network reads, copies and scores while it writes these tokens, and the end after them, to each row."""
         return self.network.watch(memory, self.padded([[*tokens, EOS]] * len(memory)))
+
+    def _read_texts(self, texts: Sequence[str]) -> list[Reading]:
+        """What is read of texts as they stand."""
+        alone = [(text,) for text in texts]
+        return read_texts(alone, self.task, self.codec, pairs=self.pairs, passages=self.recipe.joins)
 
     def _own(self, memory: Memory) -> list[list[int]]:
         """The tokens of each row's own source, without what was joined and without padding; of a sound or picture padding alone."""

@@ -18,6 +18,8 @@ from endash.tasks import Task
 from endash.text import Codec
 from endash.text.codec import EncodedSource
 
+_HINT = ", or translate it, which splits at sentences"
+
 Source = Any
 """A text, whatever else a task makes a `Record` of, or such a record."""
 
@@ -27,7 +29,7 @@ class Reading:
     """A source as an encoder is given it.
 
     Attributes:
-        text: the source as a text, or the name of the file that it is.
+        text: the text that is read, as its task makes it of a record; or the name of the file that is.
         source: its token ids, which end in eos; or the values of a sound or picture.
         length: how many positions that makes.
         passages: the token ids of each text that is joined to it; none in place of one that is missing or too long.
@@ -48,28 +50,38 @@ class Reading:
 def read(
     records: Sequence[Record], task: Task, codec: Codec, *, pairs: PairIndex | None, passages: int
 ) -> list[Reading]:
-    """What is read of each record; so many `passages` are joined to it: those of the nearest `pairs`, or the record's own.
+    """What is read of each record: its sound or picture, or its task's texts as `read_texts` reads them; errors as of that."""
+    if task.reads == "text":
+        return read_texts(
+            [task.sources(task.fit(record, codec)) for record in records], task, codec, pairs=pairs, passages=passages
+        )
+    signals = [task.signal(record) for record in records]
+    return [
+        Reading(record.source, signal, task.positions(signal.shape), ())
+        for record, signal in zip(records, signals, strict=True)
+    ]
+
+
+def read_texts(
+    texts: Sequence[Sequence[str]], task: Task, codec: Codec, *, pairs: PairIndex | None, passages: int
+) -> list[Reading]:
+    """What is read of texts as they stand, each with those that are joined to it; or with its so many nearest `pairs`.
 
     Raises LongTextError for a text of more than ``text.max_length`` tokens.
     """
-    if task.reads != "text":
-        signals = [task.signal(record) for record in records]
-        return [
-            Reading(record.source, signal, task.positions(signal.shape), ())
-            for record, signal in zip(records, signals, strict=True)
-        ]
-    limit, parts = codec.config.max_length, [task.sources(record) for record in records]
-    encoded = codec.encode_sources([texts[0] for texts in parts])
-    _check([record.source for record in records], encoded, limit)
+    limit, firsts = codec.config.max_length, [first for first, *_ in texts]
+    encoded = codec.encode_sources(firsts)
+    _check(firsts, encoded, limit, hint=_HINT if task.by_sentence else "")
     if pairs is None:
-        joined = [task.join(texts[1:], codec) for texts in parts]
+        joined = [task.join(further, codec) for _, *further in texts]
+        _check_joined(joined, limit)
     else:
-        nearest = pairs.nearest([texts[0] for texts in parts], count=passages, exclude_own=False)
+        nearest = pairs.nearest(firsts, count=passages, exclude_own=False)
         ranks = [_passages(codec, encoded, nearest, rank, limit=limit) for rank in range(passages)]
-        joined = [[rank[row] for rank in ranks] for row in range(len(records))]
+        joined = [[rank[row] for rank in ranks] for row in range(len(texts))]
     return [
-        Reading(record.source, source.tokens, len(source.tokens), tuple(further))
-        for record, source, further in zip(records, encoded, joined, strict=True)
+        Reading(first, source.tokens, len(source.tokens), tuple(further))
+        for first, source, further in zip(firsts, encoded, joined, strict=True)
     ]
 
 
@@ -83,13 +95,25 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
         first += size
 
 
-def _check(texts: Sequence[str], encoded: Sequence[EncodedSource], limit: int) -> None:
+def check_lengths(texts: Sequence[str], codec: Codec) -> None:
+    """Raise LongTextError for the first text of more than ``text.max_length`` tokens."""
+    _check(texts, codec.encode_sources(texts), codec.config.max_length)
+
+
+def _check(texts: Sequence[str], encoded: Sequence[EncodedSource], limit: int, *, hint: str = "") -> None:
     for row, (text, source) in enumerate(zip(texts, encoded, strict=True)):
         if len(source.tokens) > limit:
             raise LongTextError(
                 row,
-                f"{len(source.tokens)} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it, or "
-                "translate it, which splits at sentences",
+                f"{len(source.tokens)} tokens, and this model takes {limit}: it begins {text[:60]!r}; split it{hint}",
+            )
+
+
+def _check_joined(joined: Sequence[Sequence[Sequence[int]]], limit: int) -> None:
+    for row, further in enumerate(joined):
+        if (longest := max(map(len, further), default=0)) > limit:
+            raise LongTextError(
+                row, f"what is joined to it has {longest} tokens, and this model takes {limit}: shorten it"
             )
 
 

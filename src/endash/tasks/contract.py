@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from endash.config import Config
 from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
+from endash.errors import CorpusError
 from endash.evaluation.metrics import scorer
 from endash.evaluation.scorer import Answer, answered
 from endash.example import Example
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Writes = Literal["text", "label", "tags"]
 Reads = Literal["text", "samples", "pixels"]
+_SHOWN = 60  # characters of what was given that an error shows
 
 Passages = Callable[[Sequence[Record], Sequence[Sequence[str]]], list[list[list[int]]]]
 """For each record, given its source's placeholders, the token ids of what the translation memory has on it."""
@@ -49,6 +51,7 @@ class Task(ABC):
         metrics: names of `endash.evaluation` metrics; by the first a training chooses its best model.
         defaults: settings of other sections, under those that a recipe has itself.
         joins: how many further sources are encoded beside the first and joined to its memory.
+        by_sentence: whether a text that is too long may be answered sentence by sentence.
         alike: of a task that writes text, whether what is joined is marked alike and read without looking at the source, so that
             it can be encoded once and joined to any.
         noisy: whether `noise` makes its examples anew in each epoch, of the sources alone.
@@ -60,11 +63,18 @@ class Task(ABC):
     metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "ter")
     defaults: ClassVar[Mapping[str, Any]] = {}
     joins: int = 0
+    by_sentence: ClassVar[bool] = False
     alike: ClassVar[bool] = False
     noisy: ClassVar[bool] = False
 
     def __init__(self, config: Any, *, frontend: Any = None) -> None:
         self.config, self.frontend = config, frontend
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether a text is given to the model as it stands, and what it writes is the answer: no more of the task is needed."""
+        cls, text = type(self), self.reads == self.writes == "text"
+        return text and cls.record is Task.record and cls.sources is Task.sources
 
     def why_not(self, recipe: Recipe) -> str | None:
         """Why a recipe does not go with this task: a sentence with what to do; None where it does."""
@@ -75,7 +85,9 @@ class Task(ABC):
 
         Raises CorpusError for what is no source of this task.
         """
-        return Record(str(given), "")
+        if not isinstance(given, str):
+            raise CorpusError(f"{shown(given)} is no text: give a text")
+        return Record(given, "")
 
     def fault(self, record: Record) -> str | None:
         """Why nothing can be learned from a record: a reason for `BadLine`; None where it can."""
@@ -92,6 +104,10 @@ class Task(ABC):
     def sources(self, record: Record) -> tuple[str, ...]:
         """The texts that are encoded: the source, then up to `joins` that are joined to it."""
         return (record.source,)
+
+    def fit(self, record: Record, codec: Codec) -> Record:
+        """A record without what its task leaves out where there is more of it than the model takes; most leave out nothing."""
+        return record
 
     def targets(self, record: Record) -> tuple[str, ...]:
         """What the model learns to write for a record; several make an example each."""
@@ -110,7 +126,6 @@ class Task(ABC):
         self, records: Sequence[Record], codec: Codec, *, passages: Passages | None = None
     ) -> Iterator[list[Example | TooLong]]:
         """For each record an example for each of its targets, or what has more than ``text.max_length`` tokens in its place."""
-
         limit, parts = codec.config.max_length, [self.sources(record) for record in records]
         sources = codec.encode_sources([texts[0] for texts in parts])
         known = [source.placeholders for source in sources]
@@ -120,7 +135,7 @@ class Task(ABC):
         of = [one for one, targets in zip(known, wanted, strict=True) for _ in targets]
         encoded = iter(codec.encode_targets(flat, of))
         for source, further, targets in zip(sources, joined, wanted, strict=True):
-            own = () if passages else further  # what the translation memory gives is not the record's
+            own = further if passages is None else ()  # what the translation memory gives is not the record's
             short = all(len(tokens) <= limit for tokens in (source.tokens, *own))
             yield [
                 TooLong("source")
@@ -132,7 +147,15 @@ class Task(ABC):
             ]
 
     def join(self, texts: Sequence[str], codec: Codec) -> list[list[int]]:
-        """The token ids of the sources joined to the first, `joins` of them: those that are missing have none."""
+        """The token ids of the sources joined to the first, `joins` of them: those that are missing have none.
+
+        Raises CorpusError for more of them.
+        """
+        if len(texts) > self.joins:
+            raise CorpusError(
+                f"{counted(len(texts), 'text')} to join to a source, and a task with joins = {self.joins}: let `sources` give "
+                f"{1 + self.joins} at most"
+            )
         found = [source.tokens for source in codec.encode_sources(texts)]
         return found + [[] for _ in range(self.joins - len(found))]
 
@@ -158,5 +181,21 @@ class Task(ABC):
     def _texts(self, record: Record) -> Iterator[tuple[str, str]]:
         """All source and target texts of a record, in pairs."""
         sources, targets = self.sources(record), self.targets(record)
+        for name, texts in (("sources", sources), ("targets", targets)):
+            if isinstance(texts, str):
+                raise CorpusError(
+                    f"`{name}` of {type(self).__name__} gives a text, {shown(texts)}: let it give a tuple of texts"
+                )
         for i in range(max(len(sources), len(targets))):
             yield sources[i] if i < len(sources) else "", targets[i] if i < len(targets) else ""
+
+
+def counted(number: int, what: str) -> str:
+    """``1 tag``, ``2 tags``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def shown(given: object) -> str:
+    """What a caller gave, for an error: its beginning, as it would be written down."""
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
 from endash.errors import CorpusError
-from endash.tasks.contract import Task
+from endash.tasks.contract import Task, shown
 from endash.tasks.registry import tasks
+from endash.text import Codec
 
 _TURN = re.compile(r"\s*⏎\s*|\n")
 
@@ -20,7 +22,7 @@ class DialogueTask(Task):
     """A conversation, turn by turn, to what is said next.
 
     A source is a text of lines, ``speaker: what was said``, as the reader `dialogue` makes of a file of conversations. Where it
-    has more tokens than the model takes, its first turns are left out, as many as need be.
+    has more tokens than the model takes, its first turns are left out, as many as need be; the last one never is.
     """
 
     class Config(Settings):
@@ -37,11 +39,20 @@ class DialogueTask(Task):
             given = "\n".join(f"{speaker}: {text}" for speaker, text in _pairs(given))
         return Record("\n".join(turn for turn in _TURN.split(given) if turn.strip()), "")
 
+    def fit(self, record: Record, codec: Codec) -> Record:
+        """See `Task.fit`: without its first turns."""
+        turns = record.source.split("\n")
+        while len(turns) > 1 and len(codec.encode_source("\n".join(turns)).tokens) > codec.config.max_length:
+            turns = turns[1:]
+        fitted = "\n".join(turns)
+        return record if fitted == record.source else replace(record, source=fitted, sources=tuple(turns))
+
 
 def _pairs(given: Any) -> Sequence[tuple[str, str]]:
-    try:
-        return [(str(speaker), str(text)) for speaker, text in given]
-    except (TypeError, ValueError):
-        raise CorpusError(
-            f"{given!r} is no conversation: give its turns as pairs (speaker, text), or as lines of speaker: text"
-        ) from None
+    turns = list(given) if isinstance(given, Iterable) else [given]
+    for turn in turns:
+        if not isinstance(turn, tuple | list) or [*map(type, turn)] != [str, str]:
+            raise CorpusError(
+                f"{shown(turn)} is no turn of a conversation: give pairs (speaker, text), or lines of speaker: text"
+            )
+    return [(speaker, text) for speaker, text in turns]

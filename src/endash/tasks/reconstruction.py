@@ -22,6 +22,7 @@ class ReconstructionTask(Task):
         kind: Literal["reconstruction"] = "reconstruction"
 
     metrics = ("bleu", "chrf")
+    by_sentence = True
 
     def why_not(self, recipe: Recipe) -> str | None:
         """See `Task.why_not`."""

@@ -17,3 +17,5 @@ class TranslationTask(Task):
         """Section ``[task]`` with ``kind = "translation"``, which a recipe without it has."""
 
         kind: Literal["translation"] = "translation"
+
+    by_sentence = True

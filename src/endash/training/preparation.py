@@ -56,8 +56,8 @@ class Tokenised:
     Attributes:
         too_long: how many examples were left out for their source or target, and how many passages were.
         kept: the records that have examples, each with the number of its first, if `keep`.
-        shortfalls: how many texts get less noise than was asked for, or are left out where targets are to be `aligned` with their
-            source's positions, by the reason.
+        shortfalls: how many texts get less noise than was asked for, are shortened by their task, or are left out where targets
+            are to be `aligned` with their source's positions, by the reason.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class Tokenised:
         self.task.survey(self.records)
         drawn, made, passages = iter(self.records), 0, self._passages if self.pairs is not None else None
         while chunk := list(islice(drawn, _CHUNK)):
-            for record, found in zip(chunk, self.task.examples(chunk, self.codec, passages=passages), strict=True):
+            fitted = self._fitted(chunk)
+            for record, found in zip(chunk, self.task.examples(fitted, self.codec, passages=passages), strict=True):
                 examples = self._without_misfits(found)
                 if self.keep and examples:
                     self.kept.append((record, made))
@@ -107,6 +108,13 @@ class Tokenised:
         source = example.source
         return len(source) if isinstance(source, list) else self.task.positions(source.shape)
 
+    def _fitted(self, records: Sequence[Record]) -> list[Record]:
+        """Records as short as their task makes them for this model."""
+        fitted = [self.task.fit(record, self.codec) for record in records]
+        if shortened := sum(after is not before for after, before in zip(fitted, records, strict=True)):
+            self.shortfalls[f"shortened to text.max_length = {self.codec.config.max_length}"] += shortened
+        return fitted
+
     def _without_long(self, example: Example) -> Example:
         """An example without those of its passages that are too long."""
         limit = self.codec.config.max_length
@@ -118,7 +126,7 @@ class Tokenised:
         """For each record the tokens of the nearest pairs of the translation memory, empty where there are too few."""
         assert self.pairs is not None
         rows: list[list[list[int]]] = [[[] for _ in range(self.passages)] for _ in records]
-        sources = [record.source for record in records]
+        sources = [self.task.sources(record)[0] for record in records]
         nearest = self.pairs.nearest(sources, count=self.passages, exclude_own=self.exclude_own)
         places = [(row, rank) for row, found in enumerate(nearest) for rank in range(len(found))]
         pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row, rank in places]
@@ -149,7 +157,7 @@ def prepare(
     )  # first: one may be missing
     learned = distilled(train) if distilled else train
     codec = _vocabulary(recipe, train, folder / "text", say, known)
-    pairs = _translation_memory(train, folder / "pairs", say) if recipe.retrieval else None
+    pairs = _translation_memory(train, recipe.does, folder / "pairs", say) if recipe.retrieval else None
     examples = (
         _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
         for corpus in (learned, valid)
@@ -173,11 +181,11 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
     return codec
 
 
-def _translation_memory(corpus: Corpus, folder: Path, say: Say) -> PairIndex:
+def _translation_memory(corpus: Corpus, task: Task, folder: Path, say: Say) -> PairIndex:
     if folder.exists():
         return PairIndex.load(folder)
     say("indexing the translation memory")
-    index = PairIndex.build([(record.source, record.target) for record in corpus])
+    index = PairIndex.build([(task.sources(record)[0], task.targets(record)[0]) for record in corpus])
     with whole_folder(folder) as writing:
         index.save(writing)
     return index
