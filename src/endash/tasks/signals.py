@@ -41,7 +41,7 @@ class SignalTask(Task):
         if os.path.isdir(path):
             raise CorpusError(f"{path!r} is a folder: give the path of a file in it")
         file = Media(os.path.dirname(path) or ".", os.path.basename(path))
-        return Record(path, "", media=self.read(file.read(), path))
+        return Record(path, "", media=self.signal(Record(path, "", media=file)))
 
     def why_not(self, recipe: Recipe) -> str | None:
         """See `Task.why_not`."""
