@@ -49,14 +49,17 @@ def encode(model: Model, examples: Sequence[tuple[str, str]]) -> Memory:
 def beside(model: Model, examples: Shown) -> Memory | None:
     """Examples as the one row (1, N · P) that `joined` takes; None where there are none.
 
-    Its segments are 0 … N - 1; of more examples than ``task.examples`` those past the last count as the last, for the links that
-    read segments apart. Raises as `encode`, and MemoryMismatchError for a memory of another model, or not of examples.
+    The longest comes first, as in training. Its segments are 0 … N - 1; of more examples than ``task.examples`` those past the last
+    count as the last, for the links that read segments apart. Raises as `encode`, and MemoryMismatchError for a memory of another
+    model, or not of examples.
     """
     if len(examples) == 0:
         return None
     memory = examples if isinstance(examples, Memory) else encode(model, examples)
     _check_memory(model, memory)
-    first, *others = (memory.select([row]).trim() for row in range(len(memory)))
+    first, *others = (
+        memory.select([row]).trim() for row in memory.mask.sum(1).argsort(descending=True, stable=True).tolist()
+    )
     one = first.join(*others).to(model.device, model.network.target_embedding.weight.dtype)
     assert one.segments is not None
     # without an origin, as the memory of a batch is
@@ -92,7 +95,8 @@ def _check_memory(model: Model, memory: Memory) -> None:
 def _pairs(examples: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     found = []
     for number, example in enumerate(examples, start=1):
-        if isinstance(example, str) or len(example) != 2 or not all(isinstance(text, str) for text in example):
+        whole = isinstance(example, list | tuple) and [type(text) for text in example] == [str, str]
+        if not whole:
             raise TextError(f"example {number} is {example!r:.60}: give a pair of texts, (source, target)")
         found.append((example[0], example[1]))
     if not found:

@@ -103,11 +103,15 @@ class PromptingTask(Task):
         return []
 
     def _beside(self, records: Sequence[Record], codec: Codec) -> list[list[list[int]]]:
-        """The token ids of the examples of each record, `joins` of them: those that are missing have none."""
+        """The token ids of the examples of each record, `joins` of them: those that are missing have none.
+
+        The longest comes first, which is less padding to a batch; to an encoder the order is nothing.
+        """
         drawn = [self._draw(record) for record in records]
         pairs = [(one.source, one.target) for some in drawn for one in some]
         encoded = iter(codec.encode_pairs(pairs, [()] * len(pairs)))
-        return [[next(encoded) for _ in some] + [[]] * (self.joins - len(some)) for some in drawn]
+        found = [sorted((next(encoded) for _ in some), key=len, reverse=True) for some in drawn]
+        return [some + [[]] * (self.joins - len(some)) for some in found]
 
     def _draw(self, record: Record) -> list[Record]:
         """0 to `joins` others of a record's family; fewer where there are not so many."""
