@@ -216,6 +216,8 @@ def test_a_source_is_made_once_whatever_the_path(asking: Model, core: bool, monk
     assert (read.text, read.source) == ("red door", asking.codec.encode_source("red door").tokens)
     assert [asking("door")] == [found[0].text for found in asking.translate(["red door"])]
     plain = Model(recipe("generation", "decoding.max_extra=20"), asking.codec, asking.network)
+    [[told]], [[wanted]] = asking.translate(["red door"]), plain.translate(["red door"])
+    assert (told.text, told.score) == (wanted.text, pytest.approx(wanted.score))
     assert asking.score(["door"], ["lamp"]) == pytest.approx(plain.score(["red door"], ["lamp"]))
     assert asking.decode(asking.encode(["door"])) == plain.decode(plain.encode(["red door"]))
 
