@@ -11,7 +11,7 @@ from string import ascii_lowercase
 import pytest
 
 from endash.errors import RecipeError
-from endash.plugins import load_plugin
+from endash.plugins import load_plugin, plugin_of
 
 PLUGIN = '''
 from typing import Literal
@@ -99,3 +99,31 @@ def test_what_is_wrong_with_a_plugin_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"text\.txt is no Python file: its name has to end in \.py"):
         load_plugin(tmp_path / "text.txt")
+
+
+def test_an_error_in_a_plugin_is_not_called_a_bug_of_ours(folder: Path) -> None:
+    broken = (
+        PLUGIN
+        + """
+    def __init__(self, *_, **__):
+        raise ZeroDivisionError("here")
+"""
+    )
+    (folder / "parts" / "mine.py").write_text(broken, encoding="utf-8")
+    done = endash(folder, "train", "../own.toml", "--out", "run")
+    assert done.returncode == 1
+    assert "ZeroDivisionError: here" in done.stderr
+    assert f"endash: this went wrong in the plugin {folder / 'parts' / 'mine.py'}, line 17: mend it" in done.stderr
+    assert "bug of ours, not" not in done.stderr
+
+
+def test_the_plugin_of_an_error_is_the_last_one_on_its_way(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def call(what):\n    return what()\n", encoding="utf-8")
+    load_plugin(tmp_path / "one.py")
+    [one] = [module for module in sys.modules.values() if getattr(module, "__file__", None) == str(tmp_path / "one.py")]
+    with pytest.raises(ZeroDivisionError) as caught:
+        one.call(lambda: 1 // 0)
+    assert plugin_of(caught.value) == f"{tmp_path / 'one.py'}, line 2"
+    with pytest.raises(ZeroDivisionError) as caught:
+        1 // 0  # noqa: B018
+    assert plugin_of(caught.value) is None

@@ -35,7 +35,8 @@ class Registry(Generic[T]):
 
         Raises RecipeError if another class holds that kind.
         """
-        kind = self.config_of(cls).model_fields["kind"].default
+        fields = getattr(cls, "Config", Config).model_fields
+        kind = fields["kind"].default if "kind" in fields else None
         if not isinstance(kind, str):
             raise RecipeError(f'{cls.__name__}.Config.kind needs a default, such as kind: Literal["mine"] = "mine"')
         held = self._classes.get(kind)

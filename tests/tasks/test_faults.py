@@ -12,7 +12,7 @@ from endash.corpora import Record
 from endash.errors import CorpusError, LongTextError, RecipeError, TextError
 from endash.label_model import LabelModel
 from endash.model import Model
-from endash.tasks import Task, TooLong, tasks
+from endash.tasks import LabelTask, Task, TooLong, tasks
 from endash.training.preparation import prepare
 from task_models import LABELS, TEXTS, build, recipe, sound
 
@@ -222,15 +222,50 @@ def test_a_source_is_made_once_whatever_the_path(asking: Model, core: bool, monk
     assert asking.decode(asking.encode(["door"])) == plain.decode(plain.encode(["red door"]))
 
 
-def test_what_is_no_tuple_of_texts_is_told_to_who_writes_a_task(asking: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Asking, "given", "red door")
-    with pytest.raises(CorpusError, match="`sources` of Asking gives a text, 'red door': let it give a tuple of texts"):
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("red door", "`sources` of Asking gives 'red door': let it give a tuple of texts"),
+        ((None,), r"`sources` of Asking gives \(None,\): let it give a tuple of texts"),
+    ],
+)
+def test_what_is_no_tuple_of_texts_is_told_to_who_writes_a_task(
+    given: Any, message: str, asking: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Asking, "given", given)
+    with pytest.raises(CorpusError, match=message):
         asking.task.vocabulary(lambda: [Record("door", "lamp")], asking.recipe.text)
+
+
+def test_a_task_joins_as_many_texts_as_it_says(asking: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Asking, "given", ("red", "door"))
     with pytest.raises(
         CorpusError, match="1 text to join to a source, and a task with joins = 0: let `sources` give 1"
     ):
         asking.read(["door"])
+    monkeypatch.setattr(Asking, "sources", lambda *_: ())
+    with pytest.raises(CorpusError, match=r"`sources` of Asking gives no text of x\.tsv:3: let `fault` refuse it"):
+        asking.task.vocabulary(lambda: [Record("door", "lamp", "x.tsv:3")], asking.recipe.text)
+
+
+@pytest.mark.parametrize(
+    ("base", "held", "message"),
+    [
+        (Task, {"metrics": ("blue",)}, r"Wrong.metrics: 'blue' is unknown: did you mean 'bleu'\?"),
+        (LabelTask, {}, "Wrong has no divided: write it, or begin from a task that has it"),
+        (Task, {"writes": "label"}, "Wrong.writes = 'label' and it is no LabelTask: begin from one"),
+        (Task, {"Config": Settings}, r"Wrong.Config.kind needs a default, such as kind: Literal"),
+    ],
+)
+def test_a_task_that_could_not_be_trained_is_refused_when_it_is_registered(
+    base: type[Task], held: dict[str, Any], message: str
+) -> None:
+    class Named(Settings):
+        kind: Literal["wrong"] = "wrong"
+
+    with pytest.raises(RecipeError, match=message):
+        tasks.register(type("Wrong", (base,), {"Config": Named, **held}))
+    assert "wrong" not in list(tasks)
 
 
 def test_a_recording_is_read_when_it_is_named() -> None:

@@ -29,6 +29,7 @@ from endash.cli import (
 from endash.cli.parser import Parser, note
 from endash.cli.streams import OutputError
 from endash.errors import EndashError
+from endash.plugins import plugin_of
 
 _COMMANDS = (
     recipe,
@@ -127,10 +128,13 @@ def _run(argv: Sequence[str] | None) -> int:
         return 2
     except OutputError:
         raise
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
+        plugin = plugin_of(error)
         note(
-            "endash: this is a bug of ours, not a mistake of yours: please report it with the lines above and the command"
+            f"endash: this went wrong in the plugin {plugin}: mend it there; what is a bug of ours, please report with the lines above"
+            if plugin
+            else "endash: this is a bug of ours, not a mistake of yours: please report it with the lines above and the command"
         )
         return 1
     return 0

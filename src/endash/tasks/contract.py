@@ -182,10 +182,14 @@ class Task(ABC):
         """All source and target texts of a record, in pairs."""
         sources, targets = self.sources(record), self.targets(record)
         for name, texts in (("sources", sources), ("targets", targets)):
-            if isinstance(texts, str):
+            if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
                 raise CorpusError(
-                    f"`{name}` of {type(self).__name__} gives a text, {shown(texts)}: let it give a tuple of texts"
+                    f"`{name}` of {type(self).__name__} gives {shown(texts)}: let it give a tuple of texts"
                 )
+        if not sources:
+            raise CorpusError(
+                f"`sources` of {type(self).__name__} gives no text of {record.where}: let `fault` refuse it"
+            )
         for i in range(max(len(sources), len(targets))):
             yield sources[i] if i < len(sources) else "", targets[i] if i < len(targets) else ""
 
