@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,13 +26,16 @@ from endash.corpora.corpus import SplitConfig
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
+from endash.evaluation.metrics import NAMES
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.recipe import Recipe, TrainedConfig
 from endash.retrieval import RetrievalConfig
+from endash.tasks import LabelTask, Task
 from endash.text import TextConfig
 from endash.training.config import DistillationConfig, TrainingConfig
 
+TASK = ROOT / "docs" / "write-a-task.md"
 CHINESE = ROOT / "README.zh-CN.md"
 EVERY_PAGE = [README, CHINESE, *PAGES]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -57,10 +61,55 @@ def test_python_runs(page: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("file", "lines"), [("cosine.py", 60), ("window.py", 40)])
-def test_the_parts_to_write_are_short(file: str, lines: int) -> None:
-    [part] = [block for block in blocks(ROOT / "docs" / "write-a-link.md", "python") if block.file == file]
+@pytest.mark.parametrize(
+    ("page", "file", "lines"),
+    [
+        ("write-a-link", "cosine.py", 60),
+        ("write-a-link", "window.py", 40),
+        ("write-a-task", "restoring.py", 35),
+        ("write-a-task", "asking.py", 30),
+    ],
+)
+def test_the_parts_to_write_are_short(page: str, file: str, lines: int) -> None:
+    [part] = [block for block in blocks(ROOT / "docs" / f"{page}.md", "python") if block.file == file]
     assert len(part.code.splitlines()) < lines
+
+
+def test_a_task_of_one_s_own_is_trained_and_asked_as_its_page_says(tmp_path: Path) -> None:
+    """From the files that the page shows and the first Python in it, which makes the data; each command is a process of its own."""
+    shim = tmp_path / "bin" / "endash"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -W error -m endash "$@"\n', encoding="utf-8")
+    shim.chmod(0o755)
+    path = {"PYTHONPATH": str(ROOT / "src"), "PATH": os.pathsep.join([str(shim.parent), os.environ["PATH"]])}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, env=os.environ | path, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shown, answered = blocks(TASK), ""
+    for block in shown:
+        if block.file:
+            (tmp_path / block.file).write_text(block.code, encoding="utf-8")
+    run(sys.executable, "-c", next(block.code for block in shown if block.language == "python" and not block.file))
+    for block in shown:
+        if block.language == "sh":
+            answered = run("sh", "-e", "-c", block.code)
+        elif block.language == "text":
+            assert answered.endswith(f"\n{block.code}")
+            answered = ""
+    assert [block.language for block in shown].count("text") == 2
+
+
+def test_the_page_on_tasks_tells_the_whole_contract() -> None:
+    page = TASK.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)", page, flags=re.MULTILINE)
+    members = {name for name in dir(LabelTask) if not name.startswith("_")} | {"Config"}
+    assert sorted(rows) == sorted(members)
+    values = dict(re.findall(r"^\| `(\w+)` \| `([^|]+)` \|", page, flags=re.MULTILINE))
+    assert {name: getattr(Task, name) for name in values} == {name: literal_eval(told) for name, told in values.items()}
+    assert set(re.findall(r"`([\w-]+)`", page.partition("**`metrics` are names**")[2].partition(". ")[0])) == set(NAMES)
 
 
 @pytest.mark.parametrize("page", [README], ids=["README"])
