@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from endash.corpora import Record
+from endash.tasks.generation import GenerationTask
 from task_models import LABELS, SIGNALS, TEXTS, sound, write
 
 Cli = Callable[..., Any]
@@ -195,3 +197,13 @@ def test_labels_that_the_model_has_not_are_told_beside_the_figures(cli: Cli, tmp
     done = cli("evaluate", write("classification", tmp_path / "it"), "given.tsv", "--json")
     assert done.code == 0
     assert "2 of the labels are none of the model's 2, and count as wrong: 'maybe'" in done.out
+
+
+def test_the_last_tab_of_a_line_is_before_the_target_where_a_source_has_tabs(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write("generation", tmp_path / "it")
+    assert "line 1: 2 tabs, where one" in refused(cli, ("score", "MODEL"), model, b"a\tb\tc\n")
+    monkeypatch.setattr(GenerationTask, "record", lambda self, given: Record(given.replace("\t", " "), ""))
+    assert cli("score", model, stdin="the door\tis red\tthe lamp\n").code == 0
+    assert "line 1: 0 tabs, where one" in refused(cli, ("score", "MODEL"), model, b"a b\n")

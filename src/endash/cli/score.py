@@ -31,7 +31,8 @@ def run(args: Namespace) -> None:
     done = 0
     with progress("scoring", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():
-            pairs = [_pair(line, number) for number, line in enumerate(chunk, start=done + 1)]
+            one_text = model.task.verbatim
+            pairs = [_pair(line, number, one_text=one_text) for number, line in enumerate(chunk, start=done + 1)]
             records = records_of_lines(model, (source for source, _ in pairs), first=done + 1)
             with naming_lines(done + 1):
                 scores = model.score(records, [target for _, target in pairs])
@@ -40,10 +41,10 @@ def run(args: Namespace) -> None:
             advance(len(chunk))
 
 
-def _pair(line: str, number: int) -> tuple[str, str]:
-    source, *rest = line.split("\t")
-    if len(rest) != 1:
-        raise TextError(
-            f"standard input, line {number}: {len(rest)} tabs, where one must stand between source and target"
-        )
-    return source, rest[0]
+def _pair(line: str, number: int, *, one_text: bool) -> tuple[str, str]:
+    """The source and the target of a line; a source that is not `one_text` may have tabs of its own."""
+    tabs = line.count("\t")
+    if tabs == 0 or (one_text and tabs > 1):
+        raise TextError(f"standard input, line {number}: {tabs} tabs, where one must stand between source and target")
+    source, _, target = line.rpartition("\t")
+    return source, target
