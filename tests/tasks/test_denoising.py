@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,24 @@ def test_it_learns_to_fill_in_what_is_left_out() -> None:
     model = Model.load(run.model)
     assert run.valid["loss"] < 0.6
     assert model(SAYINGS[:4]) == SAYINGS[:4], "a text with nothing left out is given back"
+
+
+def test_the_page_tells_every_noise_and_its_settings() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tasks" / "pretraining.md").read_text(encoding="utf-8")
+    rows = {row[0].strip("`"): row[1] for row in re.findall(r"^\| (`[\w-]+`) \| (.*?) \|", page, flags=re.MULTILINE)}
+    del rows["kind"]
+    assert set(rows) == set(noises)
+    for kind, told in rows.items():
+        settings = {name: field for name, field in noises.config(kind).model_fields.items() if name != "kind"}
+        assert [one.partition(" =")[0] for one in re.findall(r"`([^`]*)`", told)] == list(settings)
+        for name, field in settings.items():
+            assert kind == "mixture" or f"`{name} = {field.default}`" in told
+
+
+def test_the_recipes_of_the_page_go_together() -> None:
+    """One begins with the other, so they agree in all that the first gives."""
+    folder = Path(__file__).parents[2] / "recipes"
+    first, second = (Recipe.load(folder / f"{name}.toml") for name in ("denoise-de", "localisation-2000"))
+    assert first.encoder.model_copy(update={"dropout": 0.3}) == second.encoder
+    assert first.decoder.model_copy(update={"dropout": 0.3}) == second.decoder
+    assert (first.link, first.head, first.text) == (second.link, second.head, second.text)
