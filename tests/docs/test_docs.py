@@ -27,11 +27,12 @@ from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.evaluation.metrics import NAMES
+from endash.frontends import frontends
 from endash.heads import HeadConfig
 from endash.links import links
 from endash.recipe import Recipe, TrainedConfig
 from endash.retrieval import RetrievalConfig
-from endash.tasks import LabelTask, Task
+from endash.tasks import LabelTask, Task, tasks
 from endash.text import TextConfig
 from endash.training.config import DistillationConfig, TrainingConfig
 
@@ -214,6 +215,8 @@ TRANSFORMER = (encoders.config("transformer"), decoders.config("transformer"))
 RECURRENT = tuple(registry.config(kind) for kind in ("lstm", "gru") for registry in (encoders, decoders))
 SECTIONS = [
     ("## The recipe itself", (Recipe,)),
+    *((f'`kind = "{kind}"`:', (tasks.config(kind),)) for kind in ("tagging", "captioning", "prompting")),
+    *((f'`kind = "{kind}"`:', (frontends.config(kind),)) for kind in ("audio", "image")),
     ("## `[corpus]`", (CorpusConfig,)),
     ("## `[corpus.split]`", (SplitConfig,)),
     ("## `[text]`", (TextConfig,)),
