@@ -25,7 +25,8 @@ from endash.corpora import Corpus, Part, Record
 from endash.evaluation.metrics import scorer
 from endash.evaluation.scorer import answered
 
-FEW = 20  # records for each different target: where there are so many, the targets are labels
+FEW = 4  # records for each different target: where there are so many, the targets are labels
+ROOM = 256  # tokens of a text of the family that is asked for
 DRAWS_FROM = 1000  # records of the train part that examples of a family are drawn from
 
 
@@ -41,11 +42,15 @@ def main() -> None:
     }
     shown, test = part(recipe, "train", options.leave), part(recipe, "test", options.leave)[: options.records]
     labels = sorted({one.target for one in shown})
+    families = {name: dict(known(recipe, model, options)) for name, model in models.items()}
+    for (
+        model
+    ) in models.values():  # a vocabulary that never met the family spells it in more tokens than it was trained on
+        model.codec.config = model.codec.config.model_copy(update={"max_length": ROOM})
     found = {
         name: [cell(model, shown, test, labels, count, options.draws) for count in options.examples]
         for name, model in models.items()
     }
-    families = {name: dict(known(recipe, model, options)) for name, model in models.items()}
     print("\n".join([*workers.head(about), "", *unseen_table(found, test, labels, options.leave), ""]))
     print("\n".join(workers.table(["family", "records", "measured", *families], known_rows(families))))
     if options.json:
@@ -98,8 +103,9 @@ def trained(recipe: Recipe, folder: Path) -> Model:
 
 
 def part(recipe: Recipe, name: Part, family: str) -> list[Record]:
-    """The records of a family."""
-    return list(Corpus(narrowed(recipe, lambda other: other == family).corpus, name))
+    """The records of a family, each source once."""
+    corpus = Corpus(narrowed(recipe, lambda other: other == family).corpus, name)
+    return list({one.source: one for one in corpus}.values())
 
 
 def cell(
@@ -116,9 +122,9 @@ def cell(
         best = [labels[max(range(len(labels)), key=of.__getitem__)] for of in zip(*scores, strict=True)]
         written = model.answer(list(test), examples=kept, beam=1)
         told = answered(best, right)
-        found["chosen"].append(scorer("accuracy").value(told))
-        found["macro"].append(scorer("macro_f1").value(told))
-        found["written"].append(scorer("accuracy").value(answered(written, right)))
+        found["chosen"].append(100 * scorer("accuracy").value(told))
+        found["macro"].append(100 * scorer("macro_f1").value(told))
+        found["written"].append(100 * scorer("accuracy").value(answered(written, right)))
         found["of_labels"].append(100 * sum(one in labels for one in written) / len(written))
     return found
 
@@ -135,7 +141,7 @@ def unseen_table(
             figures = (workers.Spread(tuple(one[key])).show(1) for key in ("chosen", "macro", "written", "of_labels"))
             rows.append([name, str(one["examples"]), *figures])
     [(most, times)] = Counter(one.target for one in test).most_common(1)
-    always = scorer("macro_f1").value(answered([most] * len(test), [one.target for one in test]))
+    always = 100 * scorer("macro_f1").value(answered([most] * len(test), [one.target for one in test]))
     rows.append(["a guess", "", f"{100 / len(labels):.1f}", "", "", ""])
     rows.append([f"always {most}", "", f"{100 * times / len(test):.1f}", f"{always:.1f}", "", ""])
     head = ["trained on the mixture", "examples", "chosen: accuracy", "macro F1", "written: accuracy", "wrote a label"]
@@ -153,7 +159,8 @@ def known(recipe: Recipe, model: Model, options: argparse.Namespace) -> Iterator
         figures = []
         for given in ((), pairs):
             written = model.answer(test, examples=given, beam=1)
-            figures.append(scorer(metric).value(answered(written, [one.references for one in test])))
+            value = scorer(metric).value(answered(written, [one.references for one in test]))
+            figures.append(100 * value if metric == "accuracy" else value)
         yield family, {"records": len(test), "metric": metric, "figures": figures}
 
 
