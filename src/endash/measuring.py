@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,8 @@ def measure(
 ) -> Evaluation:
     """Answer each record, and measure the answers by the metrics of the model's task, and by `further` ones.
 
-    `language` is that of what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals;
+    Records of several families (``family`` or ``prompt`` of their reader) are measured by family, too. `language` is that of
+    what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals;
     `progress` and `decoding` as for `Model.answer`. Raises CorpusError if there is no record.
     """
     if not records:
@@ -43,28 +45,40 @@ def measure(
             f"task.kind = {kind_of(model.recipe.task)!r} is judged by its loss alone, which its README.md tells: evaluate a model "
             "that was trained on from this one"
         )
-    references = [model.task.references(record) for record in records]
-    if language is None and model.task.writes == "text" and is_chinese([one[0] for one in references if one]):
-        language = "zh"
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
     seconds = time.perf_counter() - begun
-    found = evaluate(
-        answers,
-        references,
-        metrics=[*(name for name in model.task.metrics if model.task.measures(name, records)), *further],
-        sources=[record.source for record in records],
-        losses=_losses(model, records) if "perplexity" in model.task.metrics else (),
-        language=language,
-        confidence=confidence,
-        seconds=seconds,
-    )
-    if isinstance(model, LabelModel):
-        return replace(found, notes=(*found.notes, *_unknown(model, references)))
-    if not isinstance(model.task, TranslationTask):
-        return found
-    outputs = [answer for answer in answers if isinstance(answer, str)]
-    return replace(found, placeholders=check_placeholders([record.source for record in records], outputs))
+    losses = _losses(model, records) if "perplexity" in model.task.metrics else []
+
+    def figures(rows: Sequence[int]) -> Evaluation:
+        some = [records[row] for row in rows]
+        references = [model.task.references(record) for record in some]
+        written = language
+        if written is None and model.task.writes == "text" and is_chinese([one[0] for one in references if one]):
+            written = "zh"
+        found = evaluate(
+            [answers[row] for row in rows],
+            references,
+            metrics=[*(name for name in model.task.metrics if model.task.measures(name, some)), *further],
+            sources=[record.source for record in some],
+            losses=[losses[row] for row in rows] if losses else (),
+            language=written,
+            confidence=confidence,
+            seconds=seconds * len(rows) / len(records),
+        )
+        if isinstance(model, LabelModel):
+            return replace(found, notes=(*found.notes, *_unknown(model, references)))
+        if not isinstance(model.task, TranslationTask):
+            return found
+        outputs = [answer for answer in found.answers if isinstance(answer, str)]
+        return replace(found, placeholders=check_placeholders(found.given.sources, outputs))
+
+    whole, by_family = figures(range(len(records))), defaultdict(list)
+    for row, record in enumerate(records):
+        by_family[record.family].append(row)
+    if len(by_family) < 2:
+        return whole
+    return replace(whole, families={name or "other": figures(rows) for name, rows in by_family.items()})
 
 
 def _unknown(model: LabelModel, references: Sequence[tuple[str, ...]]) -> list[str]:

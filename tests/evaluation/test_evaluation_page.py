@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -57,6 +58,15 @@ def test_a_page_shows_figures_labels_confusions_and_mistakes():
     assert classes == ["figures", "labels", "matrix"]
     assert len(found.all("article")) == 1
     assert "macro_f1|labels:3|average:macro|bs:1000|seed:12345" in found.text
+
+
+def test_a_page_shows_the_figures_of_each_family():
+    whole = replace(labels(), families={"one <b>": labels(wrong=0), "two": labels(wrong=4)})
+    found = Reader(page({"a": whole, "b": labels()}, title="a"))
+    assert "By family · a" in found.text
+    assert "By family · b" not in found.text
+    rows = found.text[found.text.index("By family") :].split("\n")
+    assert rows.index("one <b>") < rows.index("1.000") < rows.index("two") < rows.index("0.900")
 
 
 def test_the_lowest_f1_comes_first_after_the_averages():

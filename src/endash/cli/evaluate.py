@@ -128,6 +128,8 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(evaluation_table(found))
     for path, one in found.items():
+        if one.families:
+            console.print(evaluation_table(one.families, title=path))
         if one.table:
             console.print(label_table(one.table, name=path))
     if comparison:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,8 @@ class Worst:
 class Evaluation:
     """A system's answers to a corpus, with their figures; `seconds` is the time spent answering.
 
-    `table` and `confusion` are those of labels, tags or entities, `placeholders` those of translations.
+    `table` and `confusion` are those of labels, tags or entities, `placeholders` those of translations, `families` the same of
+    the records of each family, where there are several.
     """
 
     scored: tuple[Scored, ...]
@@ -63,6 +64,7 @@ class Evaluation:
     table: PerLabel | None = None
     confusion: Confusion | None = None
     placeholders: PlaceholderCheck | None = None
+    families: Mapping[str, Evaluation] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -116,6 +118,8 @@ class Evaluation:
         if self.confusion:
             figures["confusion"] = self.confusion.to_json()
         figures["notes"] = list(self.notes)
+        if self.families:
+            figures["families"] = {name: found.to_json() for name, found in self.families.items()}
         return figures
 
 

@@ -35,6 +35,8 @@ def page(
     parts = [_figures(evaluations, comparison)]
     for name, found in evaluations.items():
         of = f" · {name}" if several else ""
+        if found.families:
+            parts.append(_section(f"By family{of}", _families(found.families)))
         if found.table:
             parts.append(_section(f"Labels{of}", _labels(found.table)))
         if found.confusion and found.confusion.counts.size:
@@ -99,6 +101,20 @@ def _figure(metric: Metric | None, scale: tuple[float, float] | None) -> str:
         return f"<td>{value}</td>"
     drawn = range_svg(metric.value, metric.low, metric.high, of=scale) if scale else ""
     return f"<td>{value}{drawn}<small>{metric.low:.{metric.digits}f} – {metric.high:.{metric.digits}f}</small></td>"
+
+
+def _families(families: Mapping[str, Evaluation]) -> str:
+    metrics = {metric.name: metric for found in families.values() for metric in found.metrics}
+    heads = "".join(f'<th scope="col">{_text(heading(one))}</th>' for one in metrics.values())
+    rows = []
+    for name, found in families.items():
+        held = {metric.name: metric for metric in found.metrics}
+        cells = "".join(_figure(held.get(metric), None) for metric in metrics)
+        rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}<td>{len(found.given):,}</td></tr>')
+    return (
+        f'<div class="scroll"><table class="figures"><thead><tr><td></td>{heads}<th scope="col">records</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _labels(table: PerLabel) -> str:

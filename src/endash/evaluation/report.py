@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 LABELS_CAPTION = "macro and weighted averages are over the labels that stand in the references or the answers"
 
 
-def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
+def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") -> Table:
     """A rich table with a row for each named evaluation and a column for each metric; the best of each column is bold.
 
-    Under it stand the signatures, without which the figures cannot be compared with others, and any notes but those of
+    With a `title`, which stands above the names, they are families of that model, and none is the best. Under it stand the signatures, without which the figures cannot be compared with others, and any notes but those of
     `label_table`.
     """
     from rich.table import Table
@@ -31,11 +31,11 @@ def evaluation_table(evaluations: Mapping[str, Evaluation]) -> Table:
         note: None for found in systems for note in found.notes if not found.table or note not in found.table.notes
     }
     table = Table(caption=_plain("\n".join([*signatures, *notes])), caption_justify="left")
-    table.add_column("")
+    table.add_column(_plain(title))
     checked = any(found.placeholders for found in systems)
     for label in (*map(heading, metrics), *(["placeholders"] if checked else []), f"{systems[0].unit}/s"):
         table.add_column(label, justify="right")
-    best = {metric.name: _best(metric.name, systems) for metric in metrics}
+    best = {metric.name: None if title else _best(metric.name, systems) for metric in metrics}
     for name, found in evaluations.items():
         held = {metric.name: metric for metric in found.metrics}
         cells = [_figure(held[one.name], best[one.name]) if one.name in held else "–" for one in metrics]
