@@ -42,7 +42,8 @@ def main() -> None:
     }
     shown, test = part(recipe, "train", options.leave), part(recipe, "test", options.leave)[: options.records]
     labels = sorted({one.target for one in shown})
-    families = {name: dict(known(recipe, model, options)) for name, model in models.items()}
+    learned, every = without(recipe, options.leave), tuple(models.values())
+    families = {name: dict(known(learned, model, every, options.records)) for name, model in models.items()}
     for (
         model
     ) in models.values():  # a vocabulary that never met the family spells it in more tokens than it was trained on
@@ -148,12 +149,18 @@ def unseen_table(
     yield from workers.table(head, rows)
 
 
-def known(recipe: Recipe, model: Model, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each family's figures of what a model writes, with no and with `joins` examples."""
+def known(recipe: Recipe, model: Model, models: Sequence[Model], records: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of each family that both have learned the figures of what a model writes, with no and with `joins` examples.
+
+    Of its test part those records are asked for that no model finds too long.
+    """
+
+    def fits(*texts: str) -> bool:
+        return all(one.codec.fits(" ".join(texts)) for one in models)
+
     for family in dict.fromkeys(one.family for one in recipe.corpus.test):  # type: ignore[attr-defined]
-        every = part(recipe, "test", family)
-        test = [one for one in every if model.codec.fits(one.source)][: options.records]
-        shown = [one for one in part(recipe, "train", family)[:DRAWS_FROM] if model.codec.fits(one.source + one.target)]
+        test = [one for one in part(recipe, "test", family) if fits(one.source)][:records]
+        shown = [one for one in part(recipe, "train", family)[:DRAWS_FROM] if fits(one.source, one.target)]
         pairs = [(one.source, one.target) for one in random.Random(0).sample(shown, recipe.joins)]
         metric = "accuracy" if len({one.target for one in test}) * FEW < len(test) else "chrf"
         figures = []
