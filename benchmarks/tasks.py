@@ -19,9 +19,9 @@ import baselines
 import workers
 
 from endash.corpora import Corpus, Record
-from endash.evaluation.evaluate import Evaluation, evaluate
+from endash.evaluation.evaluate import Evaluation
 from endash.loading import load
-from endash.measuring import measure
+from endash.measuring import judge, measure
 from endash.recipe import Recipe
 from endash.registry import kind_of
 
@@ -61,19 +61,13 @@ def main() -> None:
         except ValueError as error:  # such as a template for what is no meaning representation
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        metrics = [one for one in task.metrics if one != "perplexity" and task.measures(one, test)]
-        language = "zh" if options.chinese else None
-        found[name] = evaluate(
-            answers,
-            [task.references(record) for record in test],
-            metrics=metrics,
-            sources=[record.source for record in test],
-            language=language,
-            confidence=True,
-        )
+        found[name] = judge(task, test, answers)
     for path in options.models:
         found[path] = measure(load(path), test)
     print("\n".join([*workers.head(workers.machine()), *rows(found)]))
+    for family in found[next(iter(found))].families:
+        print(f"\n{family}:\n")
+        print("\n".join(rows({name: one.families[family] for name, one in found.items()})))
     if options.json:
         Path(options.json).write_text(json.dumps({name: one.to_json() for name, one in found.items()}, indent=1))
 
@@ -121,7 +115,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("recipe", help="the recipe of the models")
     made.add_argument("models", nargs="*", help="models or runs of it")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
-    made.add_argument("--chinese", action="store_true", help="what is written is Chinese")
     made.add_argument("--json", help="also write the figures to this file")
     return made
 
