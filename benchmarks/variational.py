@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,17 +19,13 @@ import torch
 import workers
 from torch import Tensor
 
-from endash import Memory, Model, Recipe, train
+from endash import Model, Recipe, train
 from endash.encoders import encoders
-from endash.encoders.variational import draw
+from endash.evaluation.latents import ACTIVE
 from endash.evaluation.metrics import bleu
-from endash.latent import posterior
-from endash.memory import Latent
-from endash.objectives.elbo import kl_divergence
+from endash.latent import bound
+from endash.memory import Memory
 from endash.parts.contracts import Encoder, PartConfig
-
-ACTIVE = 0.01  # Burda et al. 2016, section 5.2
-BATCH = 100  # sentences measured at once
 
 
 class NothingConfig(PartConfig):
@@ -77,7 +72,6 @@ def main() -> None:
     texts, _ = workers.pairs(options.test, options.column, options.column)
     texts = texts[: options.sentences]
     about = workers.machine()
-    torch.manual_seed(0)
     both = {"variational": of_variational(model, texts, options.draws), "language model": of_language_model(lm, texts)}
     print("\n".join([*workers.head(about), "", *report(both, options.draws), "", *examples(model, texts)]))
     if options.json:
@@ -109,45 +103,19 @@ def of_language_model(model: Model, texts: list[str]) -> Figures:
     return Figures(parameters(model), -sum(model.score(texts, texts)) / len(texts), words(texts))
 
 
-@torch.no_grad()
 def of_variational(model: Model, texts: list[str], draws: int) -> Figures:
     """The bound with one draw a sentence, that with `draws`, and how much of the latent vector is in use."""
-    kl_nats, nll, weighted = 0.0, 0.0, 0.0
-    ordered = sorted(texts, key=len)  # little padding
-    for first in range(0, len(texts), BATCH):
-        some = ordered[first : first + BATCH]
-        memory, target = model.encode(some), padded(model, some)
-        assert memory.latent is not None
-        kl_nats += float(kl_divergence(memory.latent).sum())
-        drawn = [draw(memory) for _ in range(draws)]
-        likelihood_NB = torch.stack([model.network.score(one, target).sum(1) for one in drawn])
-        ratio_NB = torch.stack([log_ratio(one.latent) for one in drawn if one.latent is not None])
-        nll -= float(likelihood_NB.mean(0).sum())
-        weighted -= float(((likelihood_NB + ratio_NB).double().logsumexp(0) - math.log(draws)).sum())
-    count, latent = len(texts), posterior(model, texts)
+    found = bound(model, texts, draws=draws)
     return Figures(
         parameters(model),
-        (nll + kl_nats) / count,
+        float(found.nll.mean()),
         words(texts),
-        kl=kl_nats / count,
-        weighted=weighted / count,
-        active=int((latent.mean.var(0) > ACTIVE).sum()),
-        width=latent.mean.shape[1],
+        kl=float(found.kl.sum(1).mean()),
+        weighted=float(found.weighted.mean()),
+        active=int((found.mean.var(0) > ACTIVE).sum()),
+        width=found.mean.shape[1],
         bleu=bleu(model.decode(model.encode(texts)), texts).value,
     )
-
-
-def log_ratio(latent: Latent) -> Tensor:
-    """(B,): log p(z) - log q(z | x) of the sample."""
-    z_BZ, deviation_BZ = latent.sample, (0.5 * latent.log_variance).exp()
-    prior = torch.distributions.Normal(torch.zeros_like(z_BZ), torch.ones_like(z_BZ))
-    return (prior.log_prob(z_BZ) - torch.distributions.Normal(latent.mean, deviation_BZ).log_prob(z_BZ)).sum(1)
-
-
-def padded(model: Model, texts: list[str]) -> Tensor:
-    """(B, T) token ids of targets."""
-    tokens = [torch.tensor(row) for row in model.codec.encode_targets(texts, [()] * len(texts))]
-    return torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True).to(model.device)
 
 
 def parameters(model: Model) -> int:

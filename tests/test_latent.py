@@ -103,3 +103,29 @@ def test_what_cannot_be_is_refused(model: Model, codec: Codec) -> None:
     for call in (lambda: plain.sample(1, seed=1), lambda: plain.interpolate("on", "off", steps=2)):
         with pytest.raises(ModelError, match=r"encoder\.kind = 'gru' has no latent vector .*'variational'"):
             call()
+
+
+def test_the_bound_is_the_likelihood_of_a_draw_and_what_the_vector_costs(model: Model) -> None:
+    found = latent.bound(model, TEXTS, draws=3)
+    memory = model.encode(TEXTS)
+    assert memory.latent is not None
+    kl = 0.5 * (memory.latent.mean.square() + memory.latent.log_variance.exp() - 1 - memory.latent.log_variance)
+    torch.testing.assert_close(found.kl, kl)
+    torch.testing.assert_close(found.mean, memory.latent.mean)
+    assert (
+        found.weighted <= found.nll + 1e-4
+    ).all()  # a tighter bound (Burda et al. 2016, theorem 1), draw by draw by Jensen
+    torch.testing.assert_close(latent.bound(model, TEXTS, draws=3).nll, found.nll)
+    assert not torch.equal(latent.bound(model, TEXTS, draws=3, seed=1).nll, found.nll)
+
+
+def test_the_bound_of_a_vector_that_hardly_varies_is_what_score_says(codec: Codec) -> None:
+    model = build(codec)
+    posterior = dict(model.network.named_modules())["encoder.posterior"]
+    assert isinstance(posterior, torch.nn.Linear)
+    with torch.no_grad():
+        posterior.bias[4:] = -40.0  # log variances: the draw is the mean
+        posterior.weight[4:] = 0.0
+    found = latent.bound(model, TEXTS)
+    likelihood = torch.tensor(model.score(TEXTS, TEXTS))
+    torch.testing.assert_close(found.nll - found.kl.sum(1), -likelihood, atol=1e-3, rtol=1e-4)

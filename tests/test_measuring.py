@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+import torch
+
 from endash.corpora import Record
-from endash.measuring import measure
+from endash.latent import bound
+from endash.measuring import judge, measure
+from endash.model import Model
+from endash.recipe import Recipe
 from task_models import TEXTS, build
 
 
@@ -37,3 +43,26 @@ def test_what_has_no_name_is_called_other():
     assert list(measure(build("generation"), records, confidence=False).families) == ["named", "other"]
     unnamed = [replace(record, family="") for record in records]
     assert not measure(build("generation"), unnamed, confidence=False).families
+
+
+def test_a_latent_vector_is_measured_by_its_bound_and_its_units():
+    recipe = Recipe.parse("""
+        name = "tiny"
+        task = { kind = "reconstruction" }
+        corpus = { train = { kind = "plain", path = "given.txt" } }
+        text = { size = 340, placeholders = false, max_length = 24 }
+        encoder = { kind = "variational", width = 4, encoder = { kind = "gru", width = 16, layers = 1 } }
+        link = { kind = "latent" }
+        decoder = { kind = "gru", width = 16, layers = 1 }
+        decoding = { beam = 1, max_ratio = 0.0, max_extra = 4 }
+    """)
+    records = [Record(text, text) for text in TEXTS]
+    torch.manual_seed(0)
+    model = Model.build(recipe, recipe.does.vocabulary(lambda: iter(records), recipe.text))
+    found = measure(model, records)
+    of_texts = bound(model, TEXTS)
+    assert [metric.name for metric in found.metrics] == ["bleu", "nll", "kl", "units", "chrf"]
+    assert found["nll"].value == pytest.approx(float(of_texts.nll.mean()))
+    assert found["kl"].value == pytest.approx(float(of_texts.kl.sum(1).mean()))
+    judged = judge(model.task, records, list(TEXTS))
+    assert [metric.name for metric in judged.metrics] == ["bleu", "chrf"]

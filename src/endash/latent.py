@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from endash.encoders.variational import draw
 from endash.errors import ModelError, TextError
 from endash.memory import Latent, Memory
+from endash.objectives.elbo import kl_divergence
+from endash.reading import batches
 from endash.registry import kind_of
 from endash.text import EOS
 
@@ -56,6 +61,47 @@ def posterior(model: Model, texts: Sequence[str]) -> Latent:
     latent = model.encode(texts).latent
     assert latent is not None
     return latent
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a variational model makes of N texts, in nats: (N,), and (N, Z) of each dimension.
+
+    `nll` is the negative evidence lower bound in the mean over the draws, `weighted` the importance-weighted bound, which is nearer
+    to the likelihood (Burda et al. 2016, equation 8), `kl` what each dimension costs, `mean` the posterior mean.
+    """
+
+    nll: Tensor
+    weighted: Tensor
+    kl: Tensor
+    mean: Tensor
+
+
+@torch.no_grad()
+def bound(model: Model, texts: Sequence[str], *, draws: int = 1, seed: int = 0) -> Bound:
+    """The bound of each text with `draws` of its latent vector, the same ones for a `seed`. Raises as `interpolate` does."""
+    latents = posterior(model, texts)
+    nll_N, weighted_N = torch.zeros(len(texts)), torch.zeros(len(texts))
+    kl_NZ = kl_divergence(latents).cpu()
+    tokens = model.codec.encode_targets(texts, [()] * len(texts))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for batch in batches([len(one) for one in tokens], model.recipe.decoding.batch_tokens):
+            memory, target_BT = model.encode([texts[i] for i in batch]), model.padded([tokens[i] for i in batch])
+            drawn = [draw(memory) for _ in range(draws)]
+            likelihood_DB = torch.stack([model.network.score(one, target_BT).sum(1) for one in drawn]).cpu()
+            ratio_DB = torch.stack([_log_ratio(one.latent) for one in drawn if one.latent is not None]).cpu()
+            nll_N[batch] = kl_NZ[batch].sum(1) - likelihood_DB.mean(0)
+            weighted_N[batch] = math.log(draws) - (likelihood_DB + ratio_DB).double().logsumexp(0).float()
+    return Bound(nll_N, weighted_N, kl_NZ, latents.mean.float().cpu())
+
+
+def _log_ratio(latent: Latent) -> Tensor:
+    """(B,): log p(z) - log q(z | x) of the sample."""
+    z_BZ, deviation_BZ = latent.sample, (0.5 * latent.log_variance).exp()
+    prior = torch.distributions.Normal(torch.zeros_like(z_BZ), torch.ones_like(z_BZ))
+    ratio_BZ: Tensor = prior.log_prob(z_BZ) - torch.distributions.Normal(latent.mean, deviation_BZ).log_prob(z_BZ)
+    return ratio_BZ.sum(1)
 
 
 def write(model: Model, z_NZ: Tensor, **decoding: Any) -> list[str]:

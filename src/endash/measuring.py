@@ -8,16 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from endash.corpora import Record
 from endash.corpora.scripts import is_chinese
 from endash.errors import CorpusError, ModelError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
-from endash.evaluation.scorer import Scorer
+from endash.evaluation.metrics import of_answers
+from endash.evaluation.resampling import Floats
+from endash.evaluation.scorer import Answer, Scorer
 from endash.label_model import LabelModel
+from endash.latent import bound
 from endash.loading import AnyModel
 from endash.model import Model
 from endash.registry import kind_of
-from endash.tasks import TranslationTask
+from endash.tasks import Task, TranslationTask
 
 _NAMED = 5  # labels that a note names
 
@@ -35,8 +40,8 @@ def measure(
     """Answer each record, and measure the answers by the metrics of the model's task, and by `further` ones.
 
     Records of several families (``family`` or ``prompt`` of their reader) are measured by family, too. `language` is that of
-    what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals;
-    `progress` and `decoding` as for `Model.answer`. Raises CorpusError if there is no record.
+    what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals; `progress` and `decoding` as for
+    `Model.answer`. Raises CorpusError if there is no record.
     """
     if not records:
         raise CorpusError("0 records to evaluate: the corpus is empty, or its filters dropped every record")
@@ -48,27 +53,58 @@ def measure(
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
     seconds = time.perf_counter() - begun
-    losses = _losses(model, records) if "perplexity" in model.task.metrics else []
+    losses, latents = _of_references(model, records)
+    found = judge(
+        model.task,
+        records,
+        answers,
+        language=language,
+        confidence=confidence,
+        further=further,
+        losses=losses,
+        latents=latents,
+        seconds=seconds,
+    )
+    return replace(found, notes=(*found.notes, *_unknown(model, records))) if isinstance(model, LabelModel) else found
+
+
+def judge(
+    task: Task,
+    records: Sequence[Record],
+    answers: Sequence[Answer],
+    *,
+    language: str | None = None,
+    confidence: bool = True,
+    further: Sequence[Scorer] = (),
+    losses: Sequence[tuple[float, int]] = (),
+    latents: Floats | None = None,
+    seconds: float = 0.0,
+) -> Evaluation:
+    """Anybody's answers to the records of a task, by its metrics: those of a model, of a baseline, or of people.
+
+    `losses` are (nats, tokens) of each record's first target, and `latents` as for `evaluate`, which are a model's own: without them
+    metrics that ask for them are left out. `seconds` is the time that answering took; the others as for `measure`.
+    """
+    names = [one for one in task.metrics if losses or one == "comet" or of_answers(one)]
 
     def figures(rows: Sequence[int]) -> Evaluation:
         some = [records[row] for row in rows]
-        references = [model.task.references(record) for record in some]
+        references = [task.references(record) for record in some]
         written = language
-        if written is None and model.task.writes == "text" and is_chinese([one[0] for one in references if one]):
+        if written is None and task.writes == "text" and is_chinese([one[0] for one in references if one]):
             written = "zh"
         found = evaluate(
             [answers[row] for row in rows],
             references,
-            metrics=[*(name for name in model.task.metrics if model.task.measures(name, some)), *further],
+            metrics=[*(name for name in names if task.measures(name, some)), *further],
             sources=[record.source for record in some],
             losses=[losses[row] for row in rows] if losses else (),
+            latents=None if latents is None else latents[rows],
             language=written,
             confidence=confidence,
             seconds=seconds * len(rows) / len(records),
         )
-        if isinstance(model, LabelModel):
-            return replace(found, notes=(*found.notes, *_unknown(model, references)))
-        if not isinstance(model.task, TranslationTask):
+        if not isinstance(task, TranslationTask):
             return found
         outputs = [answer for answer in found.answers if isinstance(answer, str)]
         return replace(found, placeholders=check_placeholders(found.given.sources, outputs))
@@ -81,10 +117,10 @@ def measure(
     return replace(whole, families={name or "other": figures(rows) for name, rows in by_family.items()})
 
 
-def _unknown(model: LabelModel, references: Sequence[tuple[str, ...]]) -> list[str]:
+def _unknown(model: LabelModel, records: Sequence[Record]) -> list[str]:
     """What is to be said of labels that the model has never seen, and cannot give."""
     known = set(model.labels)
-    unknown = [label for labels in references for label in labels if label not in known]
+    unknown = [label for record in records for label in model.task.references(record) if label not in known]
     if not unknown:
         return []
     named = ", ".join(map(repr, sorted(set(unknown))[:_NAMED])) + (" …" if len(set(unknown)) > _NAMED else "")
@@ -93,10 +129,16 @@ def _unknown(model: LabelModel, references: Sequence[tuple[str, ...]]) -> list[s
     ]
 
 
-def _losses(model: AnyModel, records: Sequence[Record]) -> list[tuple[float, int]]:
-    """The negative log-likelihood of each record's first target in nats, and its tokens."""
-    assert isinstance(model, Model)
+def _of_references(model: AnyModel, records: Sequence[Record]) -> tuple[list[tuple[float, int]], Floats | None]:
+    """What a model makes of each record's first target: (nats, tokens), and where it has a latent vector, that one."""
+    if not isinstance(model, Model) or not {"perplexity", "nll"} & set(model.task.metrics):
+        return [], None
     targets = [model.task.targets(record)[0] for record in records]
     sources = model.codec.encode_sources([model.task.sources(record)[0] for record in records])
     tokens = model.codec.encode_targets(targets, [source.placeholders for source in sources])
-    return [(-score, len(one)) for score, one in zip(model.score(records, targets), tokens, strict=True)]
+    counts = [len(one) for one in tokens]
+    if "nll" not in model.task.metrics:
+        return [(-score, count) for score, count in zip(model.score(records, targets), counts, strict=True)], None
+    found = bound(model, targets)
+    latents = torch.stack([found.mean, found.kl], dim=1).double().numpy()
+    return list(zip(found.nll.tolist(), counts, strict=True)), latents

@@ -19,6 +19,7 @@ from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.errors import RecipeError, nearest
+from endash.evaluation.metrics import of_answers
 from endash.explaining import explain, kind_in
 from endash.frontends import frontends
 from endash.heads import Each, HeadConfig
@@ -127,7 +128,7 @@ class Recipe(Config):
         writes, reads = does.writes == "text", does.reads == "text"
         halves = {"link": self.link, "decoder": self.decoder}
         given = [name for name, half in halves.items() if half is not None]
-        allowed = ("loss", *does.metrics)
+        allowed = ("loss", *filter(of_answers, does.metrics))
         reasons = (
             not writes and given and f"{named} reads its {does.writes} off the memory: leave [{given[0]}] out",
             reads and self.frontend and f"{named} reads text, and [frontend] is for sound and pictures: leave it out",

@@ -178,7 +178,7 @@ def test_every_name_makes_a_metric_of_that_name():
             made = scorer(name, language="zh")
             assert (made.name, made.lower) == (name, is_lower_better(name))
             assert made.title
-    assert [name for name in NAMES if is_lower_better(name)] == ["ter", "wer", "cer", "perplexity", "ser"]
+    assert [name for name in NAMES if is_lower_better(name)] == ["ter", "wer", "cer", "perplexity", "ser", "nll"]
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest():

@@ -15,6 +15,7 @@ from endash.evaluation.entities import EntityF1, count_entities
 from endash.evaluation.labels import F1, Accuracy, count_labels
 from endash.evaluation.metrics import TRANSLATION, scorer
 from endash.evaluation.per_label import Confusion, PerLabel, confusion, per_label
+from endash.evaluation.resampling import Floats
 from endash.evaluation.scorer import AdditiveScorer, Answer, Answered, Metric, Scored, Scorer, answered
 from endash.evaluation.translation import tokenizer_note
 from endash.text.placeholders import find_placeholders
@@ -130,6 +131,7 @@ def evaluate(
     metrics: Sequence[str | Scorer],
     sources: Sequence[str] = (),
     losses: Sequence[tuple[float, int]] = (),
+    latents: Floats | None = None,
     language: str | None = None,
     confidence: bool = False,
     seconds: float = 0.0,
@@ -138,11 +140,11 @@ def evaluate(
 
     `metrics` are names (`metrics.NAMES`) or scorers of one's own; ``comet`` by name is left out with a note, for it needs a
     model's folder (`comet.Comet`). Some read `sources` (``comet``, ``ser``) or `losses` in (nats, tokens) of each record's
-    reference (``perplexity``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 %
+    reference (``perplexity``, ``nll``) or `latents` (N, 2, Z), posterior mean and KL (``kl``, ``units``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 %
     intervals. Raises CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure,
     RecipeError for a metric that is unknown.
     """
-    given = answered(answers, references, sources=sources, losses=losses)
+    given = answered(answers, references, sources=sources, losses=losses, latents=latents)
     scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics if one != "comet"]
     scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
     notes = [note for one in scorers for note in one.notes(given)]

@@ -10,6 +10,7 @@ from endash.evaluation.comet import Comet
 from endash.evaluation.edits import ErrorRate
 from endash.evaluation.entities import EntityF1
 from endash.evaluation.labels import F1, Accuracy
+from endash.evaluation.latents import ActiveUnits, Kl, Nll
 from endash.evaluation.rouge import Rouge
 from endash.evaluation.scorer import Metric, Scorer, answered
 from endash.evaluation.slots import SlotErrors
@@ -37,6 +38,9 @@ _MADE: Mapping[str, Callable[[str | None], Scorer]] = {
     "distinct-1": lambda _: Distinct(1),
     "distinct-2": lambda _: Distinct(2),
     "ser": lambda _: SlotErrors(),
+    "nll": lambda _: Nll(),
+    "kl": lambda _: Kl(),
+    "units": lambda _: ActiveUnits(),
 }
 NAMES = (*_MADE, Comet.name)
 
@@ -55,6 +59,11 @@ def scorer(name: str, *, language: str | None = None) -> Scorer:
 def is_lower_better(name: str) -> bool:
     """Whether the metric called `name` is better when lower. Raises RecipeError for a name that is unknown."""
     return Comet.lower if name == Comet.name else scorer(name).lower
+
+
+def of_answers(name: str) -> bool:
+    """Whether the metric called `name` is of answers and references alone, so that a training can go by it."""
+    return name != Comet.name and not scorer(name).asks_model
 
 
 def bleu(

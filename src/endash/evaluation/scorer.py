@@ -44,8 +44,9 @@ class Answered:
     """A system's answers to N records beside what is right; made by `answered`, which checks them.
 
     `references` are for each record all that is right: one text or several, one label, or a tag for each word. `sources` are
-    for the metrics that read them, `losses` (nats, tokens) of each record's reference for perplexity, and `labels` are the
-    names that are counted, where they are known to be more than what occurs.
+    for the metrics that read them, `losses` (nats, tokens) of each record's reference for perplexity and `nll`, `latents` the
+    posterior mean and the KL of each latent dimension, (N, 2, Z), for `kl` and `units`, and `labels` are the names that are counted,
+    where they are known to be more than what occurs.
     """
 
     answers: tuple[Answer, ...]
@@ -53,6 +54,7 @@ class Answered:
     sources: tuple[str, ...] = ()
     losses: tuple[tuple[float, int], ...] = ()
     labels: tuple[str, ...] = ()
+    latents: Floats | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         """How many records there are."""
@@ -77,6 +79,7 @@ def answered(
     *,
     sources: Sequence[str] = (),
     losses: Sequence[tuple[float, int]] = (),
+    latents: Floats | None = None,
 ) -> Answered:
     """Answers beside their references, of which a record may have several; a plain string is one.
 
@@ -84,8 +87,13 @@ def answered(
     """
     if not len(references):
         raise CorpusError("0 records to evaluate: the corpus is empty, or its filters dropped every record")
-    for name, given in (("answers", answers), ("sources", sources), ("losses", losses)):
-        if len(given) != len(references) and (name == "answers" or given):
+    for name, given in (
+        ("answers", answers),
+        ("sources", sources),
+        ("losses", losses),
+        ("latents", () if latents is None else latents),
+    ):
+        if len(given) != len(references) and (name == "answers" or len(given)):
             raise CorpusError(
                 f"{len(given)} {name} for {len(references)} records: give one a record, in the same order "
                 "(an empty line counts)"
@@ -94,7 +102,7 @@ def answered(
     if () in right:
         raise CorpusError(f"record {right.index(()) + 1} has no reference: leave it out, or give what is right")
     given = tuple(answer if isinstance(answer, str) else tuple(answer) for answer in answers)
-    return Answered(given, right, tuple(sources), tuple(losses))
+    return Answered(given, right, tuple(sources), tuple(losses), latents=latents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +115,16 @@ class Scored:
 
 
 class Scorer(ABC):
-    """A metric: its `name` in recipes and files, its `title` in print, and whether `lower` is better."""
+    """A metric: its `name` in recipes and files, its `title` in print, and whether `lower` is better.
+
+    One that `asks_model` is of more than answers: of what the model makes of the references.
+    """
 
     name: str
     title: str
     lower: bool = False
     digits: int = 1
+    asks_model: bool = False
 
     @abstractmethod
     def value(self, given: Answered) -> float:

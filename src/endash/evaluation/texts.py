@@ -19,7 +19,7 @@ class Perplexity(AdditiveScorer):
     Models whose tokens differ do not compare: a token is then more or less of a text.
     """
 
-    name, title, lower, digits = "perplexity", "perplexity", True, 2
+    name, title, lower, digits, asks_model = "perplexity", "perplexity", True, 2, True
 
     def statistics(self, given: Answered) -> Floats:
         """Nats and tokens of each record's reference, (N, 2)."""

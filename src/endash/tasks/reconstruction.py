@@ -21,7 +21,7 @@ class ReconstructionTask(Task):
 
         kind: Literal["reconstruction"] = "reconstruction"
 
-    metrics = ("bleu", "chrf")
+    metrics = ("bleu", "nll", "kl", "units", "chrf")
     by_sentence = True
 
     def why_not(self, recipe: Recipe) -> str | None:
