@@ -21,7 +21,7 @@ def test_patches_are_those_of_a_slow_loop() -> None:
         for column in range(3):
             pixels = source.values[0, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
             patch = pixels.permute(1, 2, 0).flatten()
-            wanted = frontend.projection(patch) + frontend.rows[row] + frontend.columns[column]
+            wanted = frontend.projection((patch - 0.5) / 0.25) + frontend.rows[row] + frontend.columns[column]
             torch.testing.assert_close(out[3 * row + column], wanted, rtol=0, atol=1e-5)  # float32 sums of 8 numbers
 
 

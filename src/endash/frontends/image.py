@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from endash.errors import ModelError
 from endash.frontends.registry import frontends
 from endash.parts.contracts import Frontend, FrontendConfig, Padded
-from endash.parts.masks import hide
+
+_MIDDLE, _SPREAD = 0.5, 0.25  # about the mean and the deviation of a photo's pixels, which are from 0 to 1
 
 
 class ImageConfig(FrontendConfig):
@@ -47,6 +48,8 @@ class ImageConfig(FrontendConfig):
 class Image(Frontend):
     """An image as a sequence of patches: E x_p + e_row + e_column, read line by line (Dosovitskiy et al. 2021, equation 1).
 
+    Pixels, from 0 to 1, are brought to about mean 0 and variance 1: all photos would else look much the same to the encoder.
+
     Images of several sizes share a batch. A patch at the edge that an image fills in part is completed with zeros; it is real if
     any of its pixels is. Each image's real patches come first and padding after them, whatever the size of the others.
 
@@ -76,8 +79,7 @@ class Image(Frontend):
     def forward(self, source: Padded) -> Padded:
         """Pixels (B, C, H, W) with a mask (B, H, W) → (B, S, D). Raises ModelError for other channels or too large an image."""
         self._check(source.values)
-        pixels_BCHW = hide(source.values.flatten(2).transpose(1, 2), source.mask.flatten(1))
-        pixels_BCHW = pixels_BCHW.transpose(1, 2).unflatten(2, source.mask.shape[1:])
+        pixels_BCHW = ((source.values - _MIDDLE) / _SPREAD).masked_fill(~source.mask[:, None], 0.0)
         if self.training and (self.crop or self.mirror):
             pixels_BCHW = _seen_anew(pixels_BCHW, source.mask, crop=self.crop, mirror=self.mirror)
         mask_BHW = source.mask
