@@ -158,7 +158,7 @@ def nearest_reply(contexts: Sequence[str], replies: Sequence[str]) -> Answer[str
 def translation_memory(sources: Sequence[str], targets: Sequence[str]) -> Answer[str, str]:
     """The target of the pair whose source is nearest (`PairIndex`); nothing where no pair shares an n-gram."""
     index = PairIndex.build(list(zip(sources, targets, strict=True)))
-    return lambda asked: [near[0].target if near else "" for near in index.nearest(asked, exclude_own=False)]
+    return lambda asked: [near[0].target if near else "" for near in index.nearest(asked)]
 
 
 def first_sentence(sources: Sequence[str], targets: Sequence[str]) -> Answer[str, str]:

@@ -57,7 +57,7 @@ def measure(model: Model, pairs: list[tuple[str, str]], language: str) -> dict[s
     memory = model.pairs
 
     def nearest(texts: list[str]) -> list[str]:
-        return [found[0].target if found else "" for found in memory.nearest(texts, exclude_own=False)]
+        return [found[0].target if found else "" for found in memory.nearest(texts)]
 
     systems = {"model": model, "copy": list, "translation_memory": nearest}
     return {name: evaluate_translator(system, pairs, language=language) for name, system in systems.items()}

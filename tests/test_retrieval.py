@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from endash import retrieval
-from endash.corpora.keys import source_key
+from endash.corpora.keys import key_digest, source_key
 from endash.errors import TextError
 from endash.retrieval import Neighbour, PairIndex
 
@@ -32,7 +32,7 @@ def targets(found: list[list[Neighbour]]) -> list[list[str]]:
 
 
 def test_nearest_first(index: PairIndex) -> None:
-    (found,) = index.nearest(["TURN ON THE LIGHT"], count=3, exclude_own=False)
+    (found,) = index.nearest(["TURN ON THE LIGHT"], count=3)
     assert [neighbour.target for neighbour in found[:2]] == ["Licht einschalten", "Licht an"]
     assert found[0] == Neighbour("Turn on the light", "Licht einschalten", pytest.approx(1.0, abs=1e-6))
     assert all(1 > neighbour.similarity > 0 for neighbour in found[1:])
@@ -40,24 +40,37 @@ def test_nearest_first(index: PairIndex) -> None:
 
 def test_own_are_left_out(index: PairIndex) -> None:
     asked = ["Turn on the light", "delete %s files", "打开客厅的灯"]
-    found = index.nearest(asked, count=2, exclude_own=True)
+    found = index.nearest(asked, count=2, exclude=[key_digest(text) for text in asked])
     assert targets(found)[0] == ["Licht ausschalten", "Heizung einschalten"]
     assert all(source_key(neighbour.source) != source_key(asked[1]) for neighbour in found[1])
     assert targets(found)[2] == ["Küchenlicht einschalten"]
 
 
+def test_what_has_the_same_key_is_left_out_unless_another_key_has_it_too(tmp_path: Path) -> None:
+    pairs = [("hello", "Hi!"), ("hello Hi! my phone is broken", "Which one?"), ("my phone is slow", "Restart it.")]
+    keys = [1, 1, 2]
+    index = PairIndex.build(pairs, keys=keys)
+    index.save(tmp_path)
+    for one in (index, PairIndex.load(tmp_path)):
+        asked = ["hello Hi! my phone is broken"]
+        assert targets(one.nearest(asked, count=3))[0][0] == "Which one?"
+        assert targets(one.nearest(asked, count=3, exclude=[1])) == [["Restart it."]]
+    index = PairIndex.build([*pairs, ("hello", "Hi!")], keys=[*keys, 3])
+    assert len(index) == 3
+    assert targets(index.nearest(["hello"], exclude=[1])) == [["Hi!"]]
+
+
 def test_fewer_when_nothing_is_shared(index: PairIndex) -> None:
-    assert index.nearest(["жук", "", "打开厨房的灯"], count=9, exclude_own=True) == [[], [], []]
-    assert PairIndex.build([]).nearest(["a", "b"], exclude_own=True) == [[], []]
-    assert index.nearest([], exclude_own=False) == []
+    asked = ["жук", "", "打开厨房的灯"]
+    assert index.nearest(asked, count=9, exclude=[key_digest(text) for text in asked]) == [[], [], []]
+    assert PairIndex.build([]).nearest(["a", "b"]) == [[], []]
+    assert index.nearest([]) == []
 
 
 def test_pairs_that_occur_again_are_stored_once() -> None:
     index = PairIndex.build([*PAIRS, *PAIRS, ("Turn on the light", "Licht!")])
     assert len(index) == len(PAIRS) + 1
-    assert targets(index.nearest(["Turn on the light"], count=2, exclude_own=False)) == [
-        ["Licht einschalten", "Licht!"]
-    ]
+    assert targets(index.nearest(["Turn on the light"], count=2)) == [["Licht einschalten", "Licht!"]]
 
 
 def words(seed: int, count: int) -> list[str]:
@@ -100,7 +113,7 @@ def test_pairs_are_those_of_the_definition(scores: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(retrieval, "_SCORES", scores)
     monkeypatch.setattr(retrieval, "_BLOCK", 30)
     stored, asked = list(dict.fromkeys(words(0, 100))), words(1, 20)
-    found = PairIndex.build([(text, "") for text in stored]).nearest(asked, count=3, exclude_own=False)
+    found = PairIndex.build([(text, "") for text in stored]).nearest(asked, count=3)
     for row, expected in zip(found, chosen(asked, stored, 3), strict=True):
         assert [stored.index(neighbour.source) for neighbour in row] == [place for place, _ in expected]
         assert [neighbour.similarity for neighbour in row] == pytest.approx([near for _, near in expected], abs=1e-5)
@@ -109,14 +122,14 @@ def test_pairs_are_those_of_the_definition(scores: int, monkeypatch: pytest.Monk
 def test_a_further_pair_brings_what_the_first_does_not_have() -> None:
     stored = ["charging voltage", "charging voltages", "the minimum"]
     index = PairIndex.build([(text, text) for text in stored])
-    (found,) = index.nearest(["minimum charging voltage"], count=2, exclude_own=False)
+    (found,) = index.nearest(["minimum charging voltage"], count=2)
     assert [neighbour.source for neighbour in found] == ["charging voltage", "the minimum"]
 
 
 def test_common_ngrams_serve_when_rare_ones_find_nothing() -> None:
     """'the' is in each of 300 sources, so no n-gram of it is rare."""
     index = PairIndex.build([(f"the {number:03}", str(number)) for number in range(300)])
-    (found,) = index.nearest(["the"], count=2, exclude_own=False)
+    (found,) = index.nearest(["the"], count=2)
     assert len(found) == 2
     assert found[0].similarity > 0.2
 
@@ -124,7 +137,7 @@ def test_common_ngrams_serve_when_rare_ones_find_nothing() -> None:
 @settings(max_examples=30)  # each builds an index: 50 ms
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=8), st.lists(st.text(), max_size=4), st.integers(1, 3))
 def test_any_text(pairs: list[tuple[str, str]], texts: list[str], count: int) -> None:
-    found = PairIndex.build(pairs).nearest(texts, count=count, exclude_own=True)
+    found = PairIndex.build(pairs).nearest(texts, count=count, exclude=list(map(key_digest, texts)))
     assert len(found) == len(texts)
     for text, row in zip(texts, found, strict=True):
         similar = [neighbour.similarity for neighbour in row]
@@ -142,7 +155,8 @@ def test_save_and_load(index: PairIndex, tmp_path: Path) -> None:
     assert loaded.pairs == pairs
     index.save(tmp_path)
     loaded = PairIndex.load(tmp_path)
-    assert loaded.nearest(["Turn it on"], exclude_own=True) == index.nearest(["Turn it on"], exclude_own=True)
+    assert loaded.nearest(["Turn it on"]) == index.nearest(["Turn it on"])
+    assert loaded.keys == index.keys
     first = (tmp_path / "pairs.jsonl.gz").read_bytes()
     loaded.save(tmp_path)
     assert (tmp_path / "pairs.jsonl.gz").read_bytes() == first

@@ -76,7 +76,7 @@ def read_texts(
         joined = [task.join(further, codec) for _, *further in texts]
         _check_joined(joined, limit)
     else:
-        nearest = pairs.nearest(firsts, count=passages, exclude_own=False)
+        nearest = pairs.nearest(firsts, count=passages)
         ranks = [_passages(codec, encoded, nearest, rank, limit=limit) for rank in range(passages)]
         joined = [[rank[row] for rank in ranks] for row in range(len(texts))]
     return [

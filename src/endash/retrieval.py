@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import Field
 
 from endash.config import Config
-from endash.corpora.keys import source_key
+from endash.corpora.keys import key_digest
 from endash.errors import TextError
 
 _FILE = "pairs.jsonl.gz"
@@ -34,6 +34,7 @@ _BLOCK = 10_000  # texts whose n-grams are counted at a time
 _SCORES = 2**23  # scores held in memory at a time,
 _QUERIES = 1_000  # of no more texts than this
 _CANDIDATES = 32  # pairs that rare n-grams find and all n-grams judge
+_NOBODY = 0  # the key of what several keys have; no digest is known to be it
 _HELD = 0.5  # what an n-gram still counts when a pair that was found holds it
 
 
@@ -55,19 +56,27 @@ class Neighbour:
 class PairIndex:
     """Pairs of source and target, found by how near their sources are to a text."""
 
-    def __init__(self, pairs: Sequence[tuple[str, str]], *, weights: Any, vectors: Any, by_rare: Any) -> None:
+    def __init__(
+        self, pairs: Sequence[tuple[str, str]], *, keys: Sequence[int], weights: Any, vectors: Any, by_rare: Any
+    ) -> None:
         """For `build`: the weight of each column, the weighted n-grams of each pair, and those that are rare transposed."""
-        self.pairs = pairs
+        self.pairs, self.keys = pairs, keys
         self._weights = weights
         self._vectors = vectors
         self._by_rare = by_rare
 
     @classmethod
-    def build(cls, pairs: Sequence[tuple[str, str]]) -> PairIndex:
-        """An index of `pairs`, those that occur again left out."""
+    def build(cls, pairs: Sequence[tuple[str, str]], *, keys: Sequence[int] | None = None) -> PairIndex:
+        """An index of `pairs`, those that occur again left out; `keys` are the `record_digest` of each, by default its source's.
+
+        A pair that several keys have is nobody's own.
+        """
         import numpy as np
 
-        pairs = list(dict.fromkeys((source, target) for source, target in pairs))
+        key_of: dict[tuple[str, str], int] = {}
+        for pair, key in zip(pairs, keys or (key_digest(source) for source, _ in pairs), strict=True):
+            key_of[pair] = key if key_of.get(pair, key) == key else _NOBODY
+        pairs = list(key_of)
         vectors = _count([source for source, _ in pairs])
         frequency = np.bincount(vectors.indices, minlength=2**_BITS)
         weights = np.sqrt(np.log((1 + len(pairs)) / (1 + frequency)) + 1).astype(np.float32)
@@ -75,31 +84,31 @@ class PairIndex:
         rare = vectors.copy()
         rare.data[frequency[rare.indices] > 8 * len(pairs) ** 0.5] = 0
         rare.eliminate_zeros()
-        return cls(pairs, weights=weights, vectors=vectors, by_rare=rare.T.tocsr())
+        return cls(pairs, keys=list(key_of.values()), weights=weights, vectors=vectors, by_rare=rare.T.tocsr())
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def nearest(self, texts: Sequence[str], *, count: int = 1, exclude_own: bool) -> list[list[Neighbour]]:
+    def nearest(self, texts: Sequence[str], *, count: int = 1, exclude: Sequence[int] = ()) -> list[list[Neighbour]]:
         """For each text `count` pairs, nearest first, each further one nearest to what the earlier ones leave of it.
 
         They are fewer if no more share an n-gram with the text.
 
-        With `exclude_own`, pairs whose source has the same `source_key` as the text are not its neighbours, so that a
-        training sentence finds what an unseen one would. Memory does not grow with the number of texts. Candidates come
+        `exclude` has for each text the `record_digest` of those that are not its neighbours: its own, so that a training sentence
+        finds what an unseen one would, and nothing of its own conversation. Memory does not grow with the number of texts. Candidates come
         from n-grams that occur in no more than 8 √n of the n pairs: in rare cases a pair that shares nothing but common
         n-grams, and would be nearest by a little, is missed.
         """
         if not self.pairs:
             return [[] for _ in texts]
         rows = max(1, min(_QUERIES, _SCORES // len(self.pairs)))
-        blocks = (texts[start : start + rows] for start in range(0, len(texts), rows))
-        return [found for block in blocks for found in self._nearest(block, count, exclude_own)]
+        blocks = ((texts[start : start + rows], exclude[start : start + rows]) for start in range(0, len(texts), rows))
+        return [found for some, own in blocks for found in self._nearest(some, count, own)]
 
-    def _nearest(self, texts: Sequence[str], count: int, exclude_own: bool) -> list[list[Neighbour]]:
+    def _nearest(self, texts: Sequence[str], count: int, own: Sequence[int]) -> list[list[Neighbour]]:
         queries = _count(texts)
         _weigh(queries, self._weights)
-        left, own = queries.copy(), self._keys.of(texts) if exclude_own else None
+        left = queries.copy()
         found: list[list[int]] = [[] for _ in texts]
         rows, places = list[int](), list[int]()
         for rank in range(count):
@@ -115,7 +124,7 @@ class PairIndex:
         )
         return [list(islice(neighbours, len(of_row))) for of_row in found]
 
-    def _best(self, queries: Any, own: list[int] | None, found: list[list[int]]) -> tuple[list[int], list[int]]:
+    def _best(self, queries: Any, own: Sequence[int], found: list[list[int]]) -> tuple[list[int], list[int]]:
         """The queries for which there is a pair that was not `found` yet, and the place of the nearest for each."""
         import numpy as np
 
@@ -134,15 +143,15 @@ class PairIndex:
         """The product of each of these queries with the pair at its place."""
         return self._vectors[places].multiply(queries[rows]).sum(axis=1)
 
-    def _candidates(self, queries: Any, wanted: int, own: list[int] | None) -> list[Any]:
+    def _candidates(self, queries: Any, wanted: int, own: Sequence[int]) -> list[Any]:
         """The places of the best `wanted` pairs of each query, in no order; all that share an n-gram if they are fewer."""
         import numpy as np
 
         def best(similar: Any, row: int, query: int) -> Any:
             entries = slice(similar.indptr[row], similar.indptr[row + 1])
             places, values = similar.indices[entries], similar.data[entries]
-            if own is not None:
-                others = self._keys.of_pair[places] != own[query]
+            if own:
+                others = self._key_of_pair[places] != np.uint64(own[query])
                 places, values = places[others], values[others]
             return places[np.argpartition(-values, wanted)[:wanted]] if len(places) > wanted else places
 
@@ -159,14 +168,21 @@ class PairIndex:
         return Neighbour(source, target, min(float(similarity), 1.0))
 
     @cached_property
-    def _keys(self) -> _Keys:
-        return _Keys([source for source, _ in self.pairs])
+    def _key_of_pair(self) -> Any:
+        import numpy as np
+
+        return np.array(self.keys, dtype=np.uint64)
 
     def save(self, folder: Path | str) -> None:
         """Write the pairs to `folder`, which is made if need be."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps(pair) + "\n" for pair in self.pairs)
+        own = (key_digest(source) for source, _ in self.pairs)
+        rows = (
+            [*pair, *([] if key == of_source else [key])]
+            for pair, key, of_source in zip(self.pairs, self.keys, own, strict=True)
+        )
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / _FILE).write_bytes(gzip.compress(lines.encode(), mtime=0))
 
     @classmethod
@@ -175,32 +191,21 @@ class PairIndex:
         path = Path(folder) / _FILE
         try:
             with gzip.open(path, "rt", encoding="utf-8") as lines:
-                pairs = [_pair(json.loads(line)) for line in lines]
+                held = [_pair(json.loads(line)) for line in lines]
         except FileNotFoundError:
             raise TextError(f"no translation memory at {path}; copy the whole folder of the model") from None
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise TextError(f"{path} is not a translation memory or is broken ({error}): copy it again") from None
-        return cls.build(pairs)
+        return cls.build([pair for pair, _ in held], keys=[key for _, key in held])
 
 
-class _Keys:
-    """A number for each `source_key` of the pairs."""
-
-    def __init__(self, sources: Sequence[str]) -> None:
-        import numpy as np
-
-        self._numbers: dict[str, int] = {}
-        self.of_pair = np.array([self._numbers.setdefault(source_key(text), len(self._numbers)) for text in sources])
-
-    def of(self, texts: Sequence[str]) -> list[int]:
-        """The number of each text's key; -1 if no pair has that key."""
-        return [self._numbers.get(source_key(text), -1) for text in texts]
-
-
-def _pair(value: object) -> tuple[str, str]:
+def _pair(value: object) -> tuple[tuple[str, str], int]:
+    """A stored pair and its key, which is written where it is not that of the source."""
     match value:
         case [str(source), str(target)]:
-            return source, target
+            return (source, target), key_digest(source)
+        case [str(source), str(target), int(key)]:
+            return (source, target), key
     raise ValueError(f"no pair of texts but {value!r:.60}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from endash.corpora import Record
+from endash.corpora.keys import record_digest
 from endash.retrieval import Neighbour, PairIndex
 from endash.tasks import TranslationTask
 from endash.text import SEP, Codec, TextConfig
@@ -25,10 +26,10 @@ class FewPairs:
 
     def __init__(self, *found: tuple[str, str]) -> None:
         self.found = [Neighbour(source, target, 0.5) for source, target in found]
-        self.asked: list[tuple[int, bool]] = []
+        self.asked: list[tuple[int, Sequence[int]]] = []
 
-    def nearest(self, texts: Sequence[str], *, count: int, exclude_own: bool) -> list[list[Neighbour]]:
-        self.asked.append((count, exclude_own))
+    def nearest(self, texts: Sequence[str], *, count: int, exclude: Sequence[int] = ()) -> list[list[Neighbour]]:
+        self.asked.append((count, exclude))
         return [self.found[:count] for _ in texts]
 
 
@@ -53,11 +54,25 @@ def test_passages_are_the_nearest_pairs_with_the_slots_of_the_sentence(codec: Co
 def test_a_training_sentence_never_finds_itself(codec: Codec, part: str, exclude_own: bool) -> None:
     pairs = FewPairs()
     list(Tokenised(RECORDS, TASK, codec, pairs=pairs, passages=1, part=part))  # type: ignore[arg-type]
-    assert pairs.asked == [(1, exclude_own)]
+    assert pairs.asked == [(1, [record_digest(record) for record in RECORDS] if exclude_own else ())]
     index = PairIndex.build([(record.source, record.target) for record in RECORDS])
     (example, *_) = Tokenised(RECORDS, TASK, codec, pairs=index, passages=1, part=part)  # type: ignore[arg-type]
     own = codec.encode_pair(RECORDS[0].source, RECORDS[0].target, placeholders=("{name}",))
     assert (example.passages[0] != own) is exclude_own
+
+
+def test_a_reply_finds_nothing_of_its_own_conversation(codec: Codec) -> None:
+    records = [
+        Record("a: the door", "close the door", key="one"),
+        Record("a: the door\nb: close the door\na: why", "open it", key="one"),
+        Record("a: the garden", "wait", key="two"),
+    ]
+    index = PairIndex.build(
+        [(record.source, record.target) for record in records], keys=[record_digest(record) for record in records]
+    )
+    (_, later, _) = Tokenised(records, TASK, codec, pairs=index, passages=2, part="train")
+    assert later.passages[1] == []
+    assert later.passages[0] == codec.encode_pair(records[2].source, "wait", placeholders=())
 
 
 def test_what_is_too_long_is_left_out_and_counted(codec: Codec) -> None:

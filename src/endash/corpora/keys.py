@@ -26,7 +26,7 @@ def source_key(text: str) -> str:
 
 def digest(text: str) -> int:
     """64 bits of BLAKE2b over the UTF-8 of `text`: the same number on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def key_digest(text: str) -> int:

@@ -117,5 +117,10 @@ class PromptingTask(Task):
         """0 to `joins` others of a record's family; fewer where there are not so many."""
         pool, count = self._pools.get(record.family, []), int(self._random.integers(self.joins + 1))
         order = self._random.permutation(len(pool))
-        others = (pool[place] for place in order if pool[place].source != record.source)
+        others = (pool[place] for place in order if not _same(pool[place], record))
         return list(islice(others, count))
+
+
+def _same(one: Record, other: Record) -> bool:
+    """Whether two records are of one text, or of one conversation."""
+    return one.source == other.source or bool(one.key and one.key == other.key)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endash.corpora import Corpus, Part, Record
+from endash.corpora.keys import record_digest, source_key
 from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import TrainingError
 from endash.example import Example
@@ -72,8 +73,7 @@ class Tokenised:
         aligned: bool = False,
     ) -> None:
         self.records, self.task, self.codec, self.pairs, self.passages = records, task, codec, pairs, passages
-        self.exclude_own, self.aligned = part == "train", aligned
-        self.keep = part != "train"
+        self.aligned, self.keep = aligned, part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
         self.kept: list[tuple[Record, int]] = []
         self.noise, self.shortfalls = task.noise(codec), Counter[str]()
@@ -111,6 +111,10 @@ class Tokenised:
     def _fitted(self, records: Sequence[Record]) -> list[Record]:
         """Records as short as their task makes them for this model."""
         fitted = [self.task.fit(record, self.codec) for record in records]
+        fitted = [  # what was shortened is still told by the whole of its source
+            replace(after, key=before.key or source_key(before.source)) if after is not before else after
+            for after, before in zip(fitted, records, strict=True)
+        ]
         if shortened := sum(after is not before for after, before in zip(fitted, records, strict=True)):
             self.shortfalls[f"shortened to text.max_length = {self.codec.config.max_length}"] += shortened
         return fitted
@@ -127,7 +131,8 @@ class Tokenised:
         assert self.pairs is not None
         rows: list[list[list[int]]] = [[[] for _ in range(self.passages)] for _ in records]
         sources = [self.task.sources(record)[0] for record in records]
-        nearest = self.pairs.nearest(sources, count=self.passages, exclude_own=self.exclude_own)
+        own = () if self.keep else [record_digest(record) for record in records]
+        nearest = self.pairs.nearest(sources, count=self.passages, exclude=own)
         places = [(row, rank) for row, found in enumerate(nearest) for rank in range(len(found))]
         pairs = [(nearest[row][rank].source, nearest[row][rank].target) for row, rank in places]
         tokens = self.codec.encode_pairs(pairs, [known[row] for row, _ in places])
@@ -185,7 +190,8 @@ def _translation_memory(corpus: Corpus, task: Task, folder: Path, say: Say) -> P
     if folder.exists():
         return PairIndex.load(folder)
     say("indexing the translation memory")
-    index = PairIndex.build([(task.sources(record)[0], task.targets(record)[0]) for record in corpus])
+    pairs = [((task.sources(record)[0], task.targets(record)[0]), record_digest(record)) for record in corpus]
+    index = PairIndex.build([pair for pair, _ in pairs], keys=[key for _, key in pairs])
     with whole_folder(folder) as writing:
         index.save(writing)
     return index
