@@ -287,10 +287,12 @@ def _fill_in(data: dict[str, Any]) -> None:
     if cls.writes == "text":
         data.setdefault("link", None)
         data.setdefault("decoder", None)
-    _under(
-        data,
-        {**cls.defaults, "training": {"metric": next(iter(cls.metrics), "loss"), **cls.defaults.get("training", {})}},
-    )
+    training = {"metric": next(iter(cls.metrics), "loss"), **cls.defaults.get("training", {})}
+    encoder = data.get("encoder")
+    while isinstance(encoder, dict) and "encoder" in encoder:
+        encoder = encoder["encoder"]
+    itself = {"frontend"} if kind_in(encoder) == "pretrained" else set()  # it reads sound or pixels as they are
+    _under(data, {key: value for key, value in cls.defaults.items() if key not in itself} | {"training": training})
 
 
 def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:

@@ -176,7 +176,7 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
         return Codec.load(folder)
     say("learning the vocabulary")
     encoder, given = recipe.encoder.innermost, known()
-    if isinstance(encoder, PretrainedConfig):
+    if isinstance(encoder, PretrainedConfig) and encoder.reads == "tokens":
         given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
     codec = recipe.does.vocabulary(lambda: corpus, recipe.text, **given)
     with whole_folder(folder) as writing:
