@@ -25,7 +25,7 @@ from endash.frontends import frontends
 from endash.heads import Each, HeadConfig
 from endash.links import links
 from endash.objectives.noise import noises
-from endash.parts.contracts import PartConfig
+from endash.parts.contracts import FrontendConfig, PartConfig
 from endash.plugins import load_plugin
 from endash.registry import Registry, kind_of
 from endash.retrieval import RetrievalConfig
@@ -65,7 +65,7 @@ class Recipe(Config):
     task: Annotated[SerializeAsAny[Config], tasks.field()] = Field(default_factory=TranslationTask.Config)
     corpus: CorpusConfig
     text: TextConfig = Field(default_factory=TextConfig)
-    frontend: Annotated[SerializeAsAny[Config] | None, frontends.field()] = None
+    frontend: Annotated[SerializeAsAny[FrontendConfig] | None, frontends.field()] = None
     encoder: Annotated[SerializeAsAny[PartConfig], encoders.field()]
     # None where the task writes labels, and only there: whoever reads them has a model that writes text
     link: Annotated[SerializeAsAny[Config], links.field()] = None  # type: ignore[assignment]
@@ -134,6 +134,10 @@ class Recipe(Config):
             reads and self.frontend and f"{named} reads text, and [frontend] is for sound and pictures: leave it out",
             not (reads or self.frontend or self.encoder.reads == does.reads)
             and f"{named} reads {does.reads}: give a [frontend], or an encoder, that reads them",
+            self.frontend
+            and self.frontend.reads != does.reads
+            and f"{named} reads {does.reads}, and frontend.kind = {self.frontend.kind!r} reads {self.frontend.reads}: set "
+            f"frontend.kind = {' or '.join(repr(one) for one in frontends if frontends[one].Config.reads == does.reads)}",
             self.retrieval
             and (does.joins or not (reads and writes))
             and f"[retrieval] joins pairs to a source of text, which {named} does not take: leave it out",

@@ -113,6 +113,36 @@ def test_no_setting_of_texts_goes_with_signals(kind: str, change: str, message: 
         recipe(kind, change)
 
 
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        (
+            "speech-recognition",
+            'frontend={ kind = "image" }',
+            "reads samples, .* reads pixels: set frontend.kind = 'audio'",
+        ),
+        (
+            "captioning",
+            'frontend={ kind = "features" }',
+            "reads pixels, .* reads features: set frontend.kind = 'image'",
+        ),
+        (
+            "captioning",
+            'frontend={ kind = "image", channels = 1 }',
+            "frontend.channels = 1, and pictures are read in 3",
+        ),
+        (
+            "captioning",
+            "task.side=513",
+            "side = 513 is more than the 512 .* task.side = 512, or raise .*max_side to 33",
+        ),
+    ],
+)
+def test_a_frontend_reads_what_its_task_gives(kind: str, change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(kind, change)
+
+
 def test_a_pair_that_is_too_long_is_left_out_of_a_training_and_counted() -> None:
     pairs = "".join(f"{a}\t{b}\t{'same' if a == b else 'other'}\n" for a in TEXTS for b in TEXTS)
     Path("given.tsv").write_text(f"premise\thypothesis\tlabel\n{pairs}a\t{LONG}\tother\n", encoding="utf-8")

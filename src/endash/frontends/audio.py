@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -21,6 +21,8 @@ _HIDDEN = 2  # stretches of time, and as many bands of channels
 
 class AudioConfig(FrontendConfig):
     """Settings of the audio frontend."""
+
+    reads: ClassVar = "samples"
 
     kind: Literal["audio"] = "audio"
     rate: int = Field(16_000, ge=1000, description="samples a second")

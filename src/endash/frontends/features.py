@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -14,6 +14,8 @@ from endash.parts.contracts import Frontend, FrontendConfig, Padded
 
 class FeaturesConfig(FrontendConfig):
     """Settings of the features frontend."""
+
+    reads: ClassVar = "features"
 
     kind: Literal["features"] = "features"
     size: int = Field(80, ge=1, description="numbers at each position")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -18,6 +18,8 @@ _MIDDLE, _SPREAD = 0.5, 0.25  # about the mean and the deviation of a photo's pi
 
 class ImageConfig(FrontendConfig):
     """Settings of the image frontend."""
+
+    reads: ClassVar = "pixels"
 
     kind: Literal["image"] = "image"
     channels: int = Field(3, ge=1)

@@ -65,8 +65,9 @@ class Padded:
 
 
 class FrontendConfig(Config, ABC):
-    """Settings of a frontend; each kind adds its own."""
+    """Settings of a frontend; each kind adds its own. `reads` is what it makes vectors of."""
 
+    reads: ClassVar[Literal["samples", "pixels", "features"]]
     kind: str
 
     @abstractmethod
