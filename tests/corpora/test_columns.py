@@ -254,12 +254,6 @@ def test_an_empty_source_fills_no_prompt(tmp_path: Path) -> None:
     assert reasons(found) == ["2: column 'source' is empty, and it is in the prompt"]
 
 
-def test_times_repeats_records_and_tells_what_is_bad_once(tmp_path: Path) -> None:
-    found = tsv(tmp_path, "source\ttarget\na\tA\nbroken\nb\tB\n", times=3)
-    assert [item.source for item in found if isinstance(item, Record)] == ["a", "b"] * 3
-    assert len(reasons(found)) == 1
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -129,6 +129,19 @@ def test_sources_of_given_files_are_held_out_of_train(tmp_path: Path) -> None:
     assert [record.source for record in test] == ["save"]
 
 
+def test_a_record_counts_times_over_in_train_alone_and_after_the_filters(tmp_path: Path) -> None:
+    weighed = table(tmp_path / "a.tsv", ["a\tA", "a\tA", "b\tB"]) | {"times": 3}
+    settings = config(
+        train=[weighed, table(tmp_path / "b.tsv", ["c\tC"])],
+        valid=table(tmp_path / "v.tsv", ["v\tV"]) | {"times": 2},
+        filters=[{"kind": "duplicates"}],
+    )
+    train = Corpus(settings)
+    assert [record.source for record in train] == ["a"] * 3 + ["b"] * 3 + ["c"]
+    assert (train.report.read, train.report.kept, train.report.dropped) == (4, 3, {"duplicates": 1})
+    assert [record.source for record in Corpus(settings, "valid")] == ["v"]
+
+
 def test_filters_report_what_they_dropped(tmp_path: Path) -> None:
     corpus = Corpus(
         config(

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from endash.config import Config
 from endash.corpora import formats as formats  # noqa: PLC0414  (registers the readers)
 from endash.corpora.filters import EmptyConfig, filters
+from endash.corpora.formats.table import TableConfig
 from endash.corpora.keys import record_digest
 from endash.corpora.readers import readers
 from endash.corpora.record import BadLine, Record, excerpt
@@ -83,7 +84,7 @@ class Corpus:
     so no two parts share a source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are
     left out of train, and those with a key of test out of valid. The filters work on what comes from `train`, split or not;
     given valid and test files stay as they are. What is left is asked for its `fault`: a record for which that gives a reason is
-    a bad line like those that cannot be read. `report` is that of the last whole pass. Raises CorpusError if the part does not
+    a bad line like those that cannot be read. In train a record comes as many `times` as its table says. `report` is that of the last whole pass. Raises CorpusError if the part does not
     exist, and at the end of a pass that kept nothing.
     """
 
@@ -121,7 +122,8 @@ class Corpus:
                 dropped[kind] += 1
             elif self.fault is None or not tally.refuses(record, self.fault):
                 kept += 1
-                yield record
+                for _ in range(tally.times if self.part == "train" else 1):
+                    yield record
         self.report = tally.report(kept, dropped, held_out, elsewhere)
         if not kept:
             raise CorpusError(f"no record is left; check the files, filters and split of the corpus:\n{self.report}")
@@ -150,10 +152,12 @@ class _Tally:
     def __init__(self, part: str, max_bad: float) -> None:
         self.part, self.max_bad = part, max_bad
         self.read = self.bad = 0
+        self.times = 1  # of the table that the last record read is in
         self.shown: list[BadLine] = []
 
     def records(self, configs: Iterable[Config]) -> Iterator[Record]:
         for config in configs:
+            self.times = config.times if isinstance(config, TableConfig) else 1
             for item in readers.build(config).read():
                 if isinstance(item, Record):
                     self.read += 1

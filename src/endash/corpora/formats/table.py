@@ -58,7 +58,7 @@ class TableConfig(Config):
     decides on a record's part of a split; empty, it is what the source decides. Rows with a value of `keep` are read, and those
     with one of `leave` are not. In `files` (a folder, .tar or .tar.gz) stands the file that the source names. `prompt` makes the
     source from columns, of which ``{source}`` is what it were without; `family` is what its records are called, by default its
-    text before the first brace. The table is read `times` times over.
+    text before the first brace. In training each of its records that is kept counts `times` times.
     """
 
     paths: ClassVar = ("path", "files")  # the settings that are paths
@@ -144,13 +144,12 @@ class Table(Reader):
 
         Raises CorpusError at the end for a value of `keep` or `leave` that no row has.
         """
-        for again in range(self.config.times):
-            choice = self.config.choice()
-            for row in self.rows():
-                found = row if isinstance(row, BadLine) else self._found(row, choice)
-                if isinstance(found, Record) or (found is not None and not again):
-                    yield found
-            choice.check()
+        choice = self.config.choice()
+        for row in self.rows():
+            found = row if isinstance(row, BadLine) else self._found(row, choice)
+            if found is not None:
+                yield found
+        choice.check()
 
     def refuse_writing(self) -> None:
         """Raises CorpusError if there are settings that say how to read alone."""
