@@ -56,17 +56,19 @@ def test_turns_without_text_are_neither_replies_nor_context(tmp_path: Path) -> N
     ]
 
 
-def test_the_one_who_replies_may_begin_and_may_speak_twice(tmp_path: Path) -> None:
+def test_what_opens_a_dialogue_is_no_reply_and_one_may_speak_twice(tmp_path: Path) -> None:
     one = talk("Welcome.", "Hi.", first="agent")
     one["turns"] += [{"speaker": "agent", "text": "How are you?"}, {"speaker": "agent", "text": "Well?"}]
     found = [item for item in dialogues(tmp_path, one) if isinstance(item, Record)]
-    assert [item.target for item in found] == ["Welcome.", "How are you?", "Well?"]
-    assert [len(item.sources) for item in found] == [0, 2, 3]
-    assert found[0].source == ""
+    assert [item.target for item in found] == ["How are you?", "Well?"]
+    assert [len(item.sources) for item in found] == [2, 3]
+    [first, *_] = dialogues(tmp_path, talk(" ", "Welcome.", "Hi.", "Hello."))
+    assert isinstance(first, Record)
+    assert first.target == "Hello."
 
 
 def test_any_speaker_may_be_the_one_who_replies(tmp_path: Path) -> None:
-    [record] = dialogues(tmp_path, talk("a", "b", "c"), replier="customer", turns=1)[1:]
+    [record] = dialogues(tmp_path, talk("a", "b", "c"), replier="customer", turns=1)
     assert isinstance(record, Record)
     assert (record.source, record.target) == ("agent: b", "c")
     with pytest.raises(CorpusError, match=r"replier = 'agnet', and nobody in .* is called so: did you mean 'agent'\?"):

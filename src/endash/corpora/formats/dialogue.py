@@ -50,7 +50,10 @@ class _Turn:
 
 @readers.register
 class Dialogue(Reader):
-    """Reads each reply of a dialogue. Turns without text are passed over, other fields are left alone."""
+    """Reads each reply of a dialogue. Turns without text are passed over, other fields are left alone.
+
+    What opens a dialogue replies to nothing, and is no record.
+    """
 
     Config = DialogueConfig
     config: DialogueConfig
@@ -80,8 +83,8 @@ class Dialogue(Reader):
 
     def _replies(self, turns: list[_Turn], key: str, where: str) -> Iterator[Record]:
         for place, turn in enumerate(turns):
-            if turn.speaker == self.config.replier:
-                lines = tuple(before.line for before in turns[max(0, place - self.config.turns) : place])
+            lines = tuple(before.line for before in turns[max(0, place - self.config.turns) : place])
+            if lines and turn.speaker == self.config.replier:
                 yield Record("\n".join(lines), turn.text, f"{where}#{turn.number}", sources=lines, key=key)
 
     def _fault(self, cells: Cells) -> str | None:
