@@ -177,6 +177,12 @@ def test_a_label_that_the_train_part_has_not_says_what_to_do() -> None:
         list(model.task.examples([record], model.codec))
 
 
+def test_a_line_break_in_a_turn_begins_no_other() -> None:
+    task = recipe("dialogue").does
+    assert task.record([("customer", "It\r\nbroke.\n"), ("agent", "Oh.")]).source == "customer: It broke. \nagent: Oh."
+    assert task.record("customer: It broke.\r\nagent: Oh.\r\n").source == "customer: It broke.\nagent: Oh."
+
+
 def test_a_conversation_loses_its_first_turns_where_it_is_too_long() -> None:
     model = build("dialogue")
     task, codec = model.task, model.codec

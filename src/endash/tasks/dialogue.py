@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
+from endash.corpora.formats.dialogue import turn_line
 from endash.errors import CorpusError
 from endash.tasks.contract import Task, shown
 from endash.tasks.registry import tasks
 from endash.text import Codec
 
-_TURN = re.compile(r"\s*⏎\s*|\n")
+_TURN = re.compile(r"\s*⏎\s*|[\r\n]+")
 
 
 @tasks.register
@@ -36,7 +37,7 @@ class DialogueTask(Task):
     def record(self, given: Any) -> Record:
         """See `Task.record`: lines of ``speaker: text``, or pairs of them; in one line, ⏎ stands between turns."""
         if not isinstance(given, str):
-            given = "\n".join(f"{speaker}: {text}" for speaker, text in _pairs(given))
+            return Record("\n".join(turn_line(*turn) for turn in _pairs(given)), "")
         return Record("\n".join(turn for turn in _TURN.split(given) if turn.strip()), "")
 
     def fit(self, record: Record, codec: Codec) -> Record:

@@ -45,7 +45,12 @@ class _Turn:
 
     @property
     def line(self) -> str:
-        return _BREAKS.sub(" ", f"{self.speaker}: {self.text}")
+        return turn_line(self.speaker, self.text)
+
+
+def turn_line(speaker: str, text: str) -> str:
+    """The line of a source that is one turn."""
+    return _BREAKS.sub(" ", f"{speaker}: {text}")
 
 
 @readers.register
