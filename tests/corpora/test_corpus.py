@@ -129,6 +129,24 @@ def test_sources_of_given_files_are_held_out_of_train(tmp_path: Path) -> None:
     assert [record.source for record in test] == ["save"]
 
 
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_key_that_one_side_alone_has_holds_nothing_out_and_is_refused(part: Part, tmp_path: Path) -> None:
+    one, other = table(tmp_path / "a.tsv", ["a\tA", "b\tB"]), table(tmp_path / "b.tsv", ["a\tA"])
+    for train, given, has, has_not in (
+        (one | {"key": "en"}, other, "train", part),
+        (one, other | {"key": "de"}, part, "train"),
+    ):
+        with pytest.raises(
+            CorpusError, match=rf"^corpus.{has} has a key and corpus.{has_not} has none, .*of corpus.{part} would"
+        ):
+            Corpus(config(train=train, **{part: given}))
+        Corpus(config(train=train, **{part: given}), part)
+    with pytest.raises(CorpusError, match=r"corpus.valid has a key .* nothing of corpus.test .* out of corpus.valid"):
+        Corpus(config(train=one, valid=one | {"key": "en"}, test=other), "valid")
+    keyed = [one | {"key": "en"}, other]
+    assert [record.source for record in Corpus(config(train=keyed, **{part: other | {"key": "en"}}))] == ["b"]
+
+
 def test_a_record_counts_times_over_in_train_alone_and_after_the_filters(tmp_path: Path) -> None:
     weighed = table(tmp_path / "a.tsv", ["a\tA", "a\tA", "b\tB"]) | {"times": 3}
     settings = config(

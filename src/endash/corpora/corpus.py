@@ -19,6 +19,7 @@ from endash.errors import CorpusError
 
 Part = Literal["train", "valid", "test"]
 Fault = Callable[[Record], str | None]  # why a record cannot be learned from, None if it can
+_OVER: dict[Part, tuple[Part, ...]] = {"train": ("valid", "test"), "valid": ("test",), "test": ()}  # who holds out
 _ENOUGH = 100  # lines read before the share of bad ones is judged; it is judged again at the end
 
 
@@ -84,8 +85,9 @@ class Corpus:
     so no two parts share a source or a near-duplicate of one. Where valid and test are files, records with a key of theirs are
     left out of train, and those with a key of test out of valid. The filters work on what comes from `train`, split or not;
     given valid and test files stay as they are. What is left is asked for its `fault`: a record for which that gives a reason is
-    a bad line like those that cannot be read. In train a record comes as many `times` as its table says. `report` is that of the last whole pass. Raises CorpusError if the part does not
-    exist, and at the end of a pass that kept nothing.
+    a bad line like those that cannot be read. In train a record comes as many `times` as its table says. `report` is that
+    of the last whole pass. Raises CorpusError if the part does not exist or keys hold nothing out of it, and at the end of a pass
+    that kept nothing.
     """
 
     def __init__(self, config: CorpusConfig, part: Part = "train", *, fault: Fault | None = None) -> None:
@@ -103,6 +105,8 @@ class Corpus:
             raise CorpusError(
                 f"the corpus has no {part} part: give it corpus.{part}, or a share, as corpus.split.{part} = 0.05"
             )
+        for other in _OVER[part]:
+            _check_keys(part if self._given else "train", self._given or config.train, other, getattr(config, other))
         self._held_out: frozenset[int] | None = None
 
     def __iter__(self) -> Iterator[Record]:
@@ -137,10 +141,9 @@ class Corpus:
     def _keys_of_others(self) -> frozenset[int]:
         """The keys of the files that hold out their sources from this part."""
         if self._held_out is None:
-            over: dict[str, list[Part]] = {"train": ["valid", "test"], "valid": ["test"], "test": []}
             self._held_out = frozenset(
                 record_digest(record)
-                for part in over[self.part]
+                for part in _OVER[self.part]
                 for record in _Tally(part, self.config.max_bad).records(getattr(self.config, part))
             )
         return self._held_out
@@ -191,6 +194,17 @@ class _Tally:
 
     def report(self, kept: int, dropped: dict[str, int], held_out: int, elsewhere: int) -> CorpusReport:
         return CorpusReport(self.part, self.read, kept, self.bad, tuple(self.shown), dropped, held_out, elsewhere)
+
+
+def _check_keys(part: Part, mine: tuple[Config, ...], other: Part, others: tuple[Config, ...]) -> None:
+    """Raise CorpusError where nothing of `other` can be held out of `part`, for all readers of one have a key, and none of the other."""
+    keyed, other_keyed = ({getattr(one, "key", None) not in (None, "") for one in side} for side in (mine, others))
+    if keyed and other_keyed and keyed.isdisjoint(other_keyed):
+        has, has_not = (part, other) if True in keyed else (other, part)
+        raise CorpusError(
+            f"corpus.{has} has a key and corpus.{has_not} has none, so nothing of corpus.{other} would be held out of corpus.{part}: "
+            f"set the key that means the same in corpus.{has_not}, or leave it out of corpus.{has}"
+        )
 
 
 def _kind(config: Config) -> str:

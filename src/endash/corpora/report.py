@@ -13,7 +13,7 @@ SHOWN = 10
 class CorpusReport:
     """Counts of one pass over one part: read = kept + dropped + held_out + elsewhere; bad lines come on top.
 
-    `held_out` are records whose source (or a near-duplicate) is in a file given as valid or test; `elsewhere` are those that
+    `held_out` are records whose key, or source or a near-duplicate of it, is in a file given as valid or test; `elsewhere` are those that
     the split put into another part; `shown` are the first bad lines.
     """
 
@@ -30,7 +30,9 @@ class CorpusReport:
         lines = [f"{self.part}: {self.kept:,} of {self.read:,} records kept"]
         lines += [f"  {count:,} dropped by {kind}" for kind, count in self.dropped.items()]
         if self.held_out:
-            lines.append(f"  {self.held_out:,} held out elsewhere: their source is in a file given as valid or test")
+            lines.append(
+                f"  {self.held_out:,} held out elsewhere: their key, or source, is in a file given as valid or test"
+            )
         if self.elsewhere:
             lines.append(f"  {self.elsewhere:,} in the other parts of the split")
         if self.bad:
