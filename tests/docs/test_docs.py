@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -111,6 +112,15 @@ def test_the_page_on_tasks_tells_the_whole_contract() -> None:
     values = dict(re.findall(r"^\| `(\w+)` \| `([^|]+)` \|", page, flags=re.MULTILINE))
     assert {name: getattr(Task, name) for name in values} == {name: literal_eval(told) for name, told in values.items()}
     assert set(re.findall(r"`([\w-]+)`", page.partition("**`metrics` are names**")[2].partition(". ")[0])) == set(NAMES)
+
+
+def test_the_page_on_tasks_gives_signatures_as_they_are() -> None:
+    rows = re.findall(r"^\| `(\w+)\(([^)]*)\)` \|", TASK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(rows) > 15
+    for name, told in rows:
+        parameters = list(inspect.signature(getattr(LabelTask, name)).parameters.values())[1:]
+        bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
+        assert str(inspect.Signature(bare)) == f"({told})", name
 
 
 @pytest.mark.parametrize("page", [README], ids=["README"])
