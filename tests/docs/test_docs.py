@@ -13,6 +13,7 @@ import sys
 from ast import literal_eval
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ import marian_checkpoints
 from endash.cli import main
 from endash.cli.run import build_parser
 from endash.config import Config
-from endash.corpora import CorpusConfig
+from endash.corpora import Corpus, CorpusConfig
 from endash.corpora.corpus import SplitConfig
 from endash.decoders import decoders
 from endash.decoding.config import DecodingConfig
@@ -121,6 +122,15 @@ def test_the_page_on_tasks_gives_signatures_as_they_are() -> None:
         parameters = list(inspect.signature(getattr(LabelTask, name)).parameters.values())[1:]
         bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
         assert str(inspect.Signature(bare)) == f"({told})", name
+
+
+def test_a_row_of_many_languages_is_in_one_part(tmp_path: Path) -> None:
+    rows = "".join(f"a {n} dog\tein {n} Hund\tun {n} chien\n".replace(str(n), chr(200 + n)) for n in range(99))
+    (tmp_path / "captions.tsv").write_text(f"en\tde\tfr\n{rows}", encoding="utf-8")
+    [shown] = blocks(ROOT / "docs" / "tasks" / "translation.md", "toml")
+    corpus = Recipe.parse(shown.code, folder=tmp_path).corpus
+    parts = [{one.where for one in Corpus(corpus, part)} for part in ("train", "valid", "test")]  # type: ignore[arg-type]
+    assert [len(one & other) for one, other in combinations(parts, 2)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("page", [README], ids=["README"])
