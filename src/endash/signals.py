@@ -28,8 +28,10 @@ def pad_signals(rows: Sequence[NDArray[Any]], device: torch.device) -> Padded:
     """Sources of one kind, padded with 0: samples (N) as (B, N), features (S, F) as (B, S, F), pixels (H, W, C) as (B, C, H, W).
 
     What is of 16 bits comes out as -1 … 1, what is of 8 bits as 0 … 1, and float32 as it is. The mask has the shape of the
-    values but for features and colours. Raises ModelError for other arrays.
+    values but for features and colours. Raises ModelError for other arrays, and for none.
     """
+    if not rows:
+        raise ModelError("no sound or picture is given, and a memory has at least one: give some")
     for row in rows:
         check_signal(row)
     sizes = [row.shape[: max(1, row.ndim - 1)] for row in rows]

@@ -9,7 +9,7 @@ import pytest
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.errors import CorpusError, LongTextError, RecipeError, TextError
+from endash.errors import CorpusError, LongTextError, ModelError, RecipeError, TextError
 from endash.label_model import LabelModel
 from endash.model import Model
 from endash.tasks import LabelTask, Task, TooLong, tasks
@@ -159,6 +159,21 @@ def test_a_pair_that_is_too_long_is_refused_by_its_place() -> None:
     for ask in (model, model.predict):
         with pytest.raises(LongTextError, match=r"^text 2: a text of \d+ tokens, and this model takes 40: shorten it"):
             ask([("a", "b"), (LONG, "b")])
+
+
+def test_a_record_that_is_no_pair_is_refused() -> None:
+    model = build("inference")
+    assert isinstance(model, LabelModel)
+    for ask in (model.answer, model.encode):
+        with pytest.raises(
+            CorpusError, match=r"'only a premise' is no pair: give a record with sources = \(premise, hyp"
+        ):
+            ask([Record("only a premise", "")])
+
+
+def test_no_signal_has_no_memory() -> None:
+    with pytest.raises(ModelError, match="no sound or picture is given"):
+        build("speech-recognition").encode([])
 
 
 def test_one_source_in_place_of_many_is_refused() -> None:

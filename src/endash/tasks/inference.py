@@ -45,12 +45,14 @@ class InferenceTask(LabelTask):
         return f'{counted(len(record.parts), "text")} for a premise and a hypothesis: name two columns, as source = ["…", "…"]'
 
     def sources(self, record: Record) -> tuple[str, ...]:
-        """See `Task.sources`."""
+        """See `Task.sources`. Raises CorpusError for a record of another number of texts."""
+        if len(record.parts) != 2:
+            raise CorpusError(f"{shown(record.source)} is no pair: give a record with sources = (premise, hypothesis)")
         return record.parts
 
     def divided(self, record: Record, codec: Codec) -> list[Part]:
         """See `LabelTask.divided`. A text that is too long is never divided: no half of it tells what follows."""
-        premise, hypothesis = (source.tokens for source in codec.encode_sources(record.parts))
+        premise, hypothesis = (source.tokens for source in codec.encode_sources(self.sources(record)))
         if (longest := max(len(premise), len(hypothesis))) > codec.config.max_length:
             raise LongTextError(
                 0, f"a text of {longest} tokens, and this model takes {codec.config.max_length}: shorten it"
