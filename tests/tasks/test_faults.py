@@ -10,6 +10,7 @@ import pytest
 from endash.config import Config as Settings
 from endash.corpora import Record
 from endash.errors import CorpusError, LongTextError, ModelError, RecipeError, TextError
+from endash.evaluation.entities import spans
 from endash.label_model import LabelModel
 from endash.model import Model
 from endash.tasks import LabelTask, Task, TooLong, tasks
@@ -77,6 +78,14 @@ def test_a_record_that_cannot_be_learned_from_says_why(kind: str, record: Record
     reason = recipe(kind).does.fault(record)
     assert reason is not None
     assert reason.startswith(message)
+
+
+@pytest.mark.parametrize("tag", ["B-", "I-", "B", "o", "X-loc", "-loc"])
+def test_what_is_no_bio_tag_is_a_fault_as_to_entity_f1(tag: str) -> None:
+    reason = recipe("tagging", 'task.scheme="bio"').does.fault(Record("a", "", sources=("a",), targets=(tag,)))
+    assert reason == f"the tag {tag!r} is none of scheme = 'bio': O, B-… and I-…"
+    with pytest.raises(CorpusError, match=f"'{tag}' is no BIO tag"):
+        spans([tag])
 
 
 @pytest.mark.parametrize("kind", LABELS)

@@ -44,10 +44,15 @@ def repaired(tags: Sequence[str]) -> int:
     )
 
 
+def is_bio(tag: str) -> bool:
+    """Whether a tag is O, or B- or I- and a type."""
+    return tag == "O" or (tag[:2] in {"B-", "I-"} and len(tag) > 2)
+
+
 def _parts(tag: str) -> tuple[str, str]:
     """``B`` or ``I`` and the type, or ``O`` and no type."""
-    prefix, dash, kind = tag.partition("-")
-    if tag == "O" or (prefix in ("B", "I") and dash and kind):
+    if is_bio(tag):
+        prefix, _, kind = tag.partition("-")
         return prefix, kind
     raise CorpusError(f"{tag!r} is no BIO tag: allowed are O, B-TYPE and I-TYPE; use macro_f1 for tags of another kind")
 

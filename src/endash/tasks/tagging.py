@@ -10,6 +10,7 @@ from pydantic import Field
 from endash.config import Config as Settings
 from endash.corpora import Record
 from endash.errors import CorpusError
+from endash.evaluation.entities import is_bio
 from endash.tasks.contract import Writes, counted, shown
 from endash.tasks.labelling import LabelTask, Part
 from endash.tasks.registry import tasks
@@ -68,9 +69,7 @@ class TaggingTask(LabelTask):
             return f"{counted(len(tags), 'tag')} for {counted(len(words), 'word')}"
         if "" in tags:
             return f"tag {tags.index('') + 1} of {len(tags)} is empty"
-        wrong = next(
-            (tag for tag in tags if self.config.scheme == "bio" and tag != "O" and tag[:2] not in {"B-", "I-"}), None
-        )
+        wrong = next((tag for tag in tags if self.config.scheme == "bio" and not is_bio(tag)), None)
         return None if wrong is None else f"the tag {wrong!r} is none of scheme = 'bio': O, B-… and I-…"
 
     def sources(self, record: Record) -> tuple[str, ...]:
