@@ -51,6 +51,36 @@ def test_lossy_formats_are_read(kind: str) -> None:
     assert np.abs(found - wanted)[500:-500].max() < 0.1 * 2**14  # what the formats leave out
 
 
+def mp3(samples: NDArray[np.floating], mode: str) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, 16_000, format="MP3", bitrate_mode=mode, compression_level=0.5)
+    return file.getvalue()
+
+
+def test_an_mp3_whose_end_is_not_reached_is_refused() -> None:
+    """Its size is told by a header named Xing; without that it is taken for as many frames as its first would fill."""
+    samples = np.concatenate([noise(32_000) / 2**16, np.zeros(32_000)])
+    whole = mp3(samples, "VARIABLE")
+    assert whole.count(b"Xing") == 1
+    assert len(read_audio(whole, "a", rate=16_000)) == len(samples)
+    for tag in (b"", b"TAG" + bytes(125)):
+        with pytest.raises(CorpusError, match=r"a\.mp3 is an MP3 of variable bit rate .*: convert it"):
+            read_audio(whole.replace(b"Xing", bytes(4)) + tag, "a.mp3", rate=16_000)
+
+
+@pytest.mark.parametrize("more", range(0, 576, 37))
+def test_an_mp3_may_end_in_padding_and_tags(more: int) -> None:
+    samples = noise(20_000 + more) / 2**16
+    whole = mp3(samples, "CONSTANT")
+    for data in (
+        whole,
+        whole + b"TAG" + bytes(125),
+        whole + b"APETAGEX" + bytes(992),
+        whole.replace(b"Info", bytes(4)),
+    ):
+        assert len(read_audio(data, "a", rate=16_000)) >= len(samples)
+
+
 @pytest.mark.parametrize("rate", [44_100, 16_000, 11_025, 4000])
 def test_another_rate_is_changed(rate: int) -> None:
     found = read_audio(written(tone(440, rate=rate), rate), "a", rate=8000)

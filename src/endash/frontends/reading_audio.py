@@ -47,9 +47,10 @@ def _decoded(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
     if not data:
         raise CorpusError(f"{name} is an empty file: leave it out, or bring it back from a copy")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(stream := io.BytesIO(data)) as file:
             told, frames, rate = file.extra_info, file.frames, file.samplerate
             samples_NC = file.read(dtype="float32", always_2d=True)
+            unread = data[stream.tell() :] if file.format == "MP3" else b""
     except soundfile.SoundFileError as error:
         reason = str(getattr(error, "error_string", error)).rstrip(".")
         raise CorpusError(
@@ -59,7 +60,20 @@ def _decoded(data: bytes, name: str) -> tuple[NDArray[np.float32], int]:
     short = len(samples_NC) < frames or any(there < size < _STREAM for size, there in sizes)
     if short or (data.startswith(_PAGE) and not _has_last_page(data)):
         raise CorpusError(f"{name} is cut off: its end is missing; bring it back from a copy, or leave it out")
+    if _has_frames(unread):
+        raise CorpusError(
+            f"{name} is an MP3 of variable bit rate that does not tell its length, and would be cut: convert it, as to FLAC"
+        )
     return samples_NC, rate
+
+
+def _has_frames(unread: bytes) -> bool:
+    """True if what libsndfile left of an MP3 are frames, more than the one or two of padding that it need not decode.
+
+    Without a header that tells how many there are, it reckons by the size of the first, and reads no further.
+    """
+    header = unread[:2]
+    return header[:1] == b"\xff" and header[1:] >= b"\xe0" and unread.count(header) > 2
 
 
 def _has_last_page(data: bytes) -> bool:
