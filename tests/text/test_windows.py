@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endash.errors import TextError
-from endash.text import Words, token_windows, word_windows
+from endash.text import Window, Words, token_windows, word_windows
 from endash.text.words import Around
 
 AROUNDS: list[Around] = [((), (3,)), ((1,), (2,)), ((), ())]
@@ -24,6 +24,12 @@ def text(sizes: list[int], around: Around) -> Words:
     )
 
 
+def read_words(window: Window) -> range:
+    """The numbers of the words in a window of `text`."""
+    numbers = [token // 100 - 1 for token in window.tokens if token >= 100]
+    return range(numbers[0], numbers[-1] + 1)
+
+
 @given(sizes_of_words, st.integers(3, 24), arounds)
 def test_each_word_is_the_own_of_one_window_in_turn(sizes: list[int], limit: int, around: Around) -> None:
     words, room = text(sizes, around), limit - sum(map(len, around))
@@ -31,14 +37,13 @@ def test_each_word_is_the_own_of_one_window_in_turn(sizes: list[int], limit: int
     assert [number for window in windows for number in window.own] == list(range(len(sizes)))
     for window in windows:
         assert window.own
-        assert set(window.own) <= set(window.words)
+        assert set(window.own) <= set(read_words(window))
         assert len(window.tokens) <= limit
         before, after = around
         inner = window.tokens[len(before) : len(window.tokens) - len(after)]
         assert window.tokens == [*before, *inner, *after]
-        assert inner == [token for number in window.words for token in words.of_word(number)[:room]]
+        assert inner == [token for number in read_words(window) for token in words.of_word(number)[:room]]
         assert [window.tokens[place - 1] for place in window.places] == [words.of_word(n)[0] for n in window.own]
-        assert window.cut == tuple(number for number in window.own if sizes[number] > room)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=60), st.integers(12, 24))
@@ -46,21 +51,20 @@ def test_a_word_is_labelled_where_it_stands_farther_from_the_cut(sizes: list[int
     windows = word_windows(text(sizes, ((), ())), limit=limit)
     assert (len(windows) == 1) == (sum(sizes) <= limit)
     for first, second in pairwise(windows):
-        common = range(second.words.start, first.words.stop)
+        before, after = read_words(first), read_words(second)
+        common = range(after.start, before.stop)
         assert len(common) == 0 or sum(sizes[number] for number in common) <= limit // 4
         for number in common:
-            behind, ahead = number - second.words.start, first.words.stop - 1 - number
+            behind, ahead = number - after.start, before.stop - 1 - number
             if ahead != behind:
                 assert (number in first.own) == (ahead > behind)
         assert first.own.stop == second.own.start
-        assert sum(sizes[number] for number in first.words) + sizes[first.words.stop] > limit, (
-            "no window is left half empty"
-        )
+        assert sum(sizes[number] for number in before) + sizes[before.stop] > limit, "no window is left half empty"
 
 
 def test_neighbours_overlap_by_a_quarter() -> None:
     windows = word_windows(text([1] * 20, ((1,), (2,))), limit=10)
-    assert [(window.words, window.own) for window in windows] == [
+    assert [(read_words(window), window.own) for window in windows] == [
         (range(8), range(7)),
         (range(6, 14), range(7, 13)),
         (range(12, 20), range(13, 20)),
@@ -68,11 +72,10 @@ def test_neighbours_overlap_by_a_quarter() -> None:
     assert windows[1].places == [3, 4, 5, 6, 7, 8]
 
 
-def test_a_word_longer_than_a_window_keeps_its_first_tokens_and_is_told() -> None:
+def test_a_word_longer_than_a_window_keeps_its_first_tokens() -> None:
     first, long, last = word_windows(text([2, 30, 2], ((), (3,))), limit=9)
     assert long.tokens == [*range(200, 208), 3]
-    assert (long.own, long.places, long.cut) == (range(1, 2), [1], (1,))
-    assert (first.cut, last.cut) == ((), ())
+    assert (long.own, long.places) == (range(1, 2), [1])
     assert (first.tokens, last.tokens) == ([100, 101, 3], [300, 301, 3])
 
 

@@ -1,4 +1,4 @@
-"""What is longer than an encoder takes, in windows that it does take; nothing of it is dropped."""
+"""What is longer than an encoder takes, in windows that it does take; no word of it is dropped."""
 
 from __future__ import annotations
 
@@ -17,18 +17,15 @@ class Window:
     """Words of a text that are read at once.
 
     Attributes:
-        words: the numbers of all that are read, counted from 0.
-        own: the numbers of those that get their label here; each word of the text is one window's own.
-        tokens: what an encoder is given: all tokens of the words, and what stands around those of a source.
+        own: the numbers, counted from 0, of those that get their label here; each word of the text is one window's own.
+        tokens: what an encoder is given: all tokens of the words, and what stands around those of a source; of a word that is
+            longer than a window by itself only the first.
         places: where among the tokens each own word begins, counted from 1.
-        cut: the numbers of own words that are longer than a window by themselves, and of which only the first tokens are read.
     """
 
-    words: range
     own: range
     tokens: list[int]
     places: list[int]
-    cut: tuple[int, ...] = ()
 
 
 def word_windows(words: Words, *, limit: int) -> list[Window]:
@@ -90,5 +87,4 @@ def _window(words: Words, span: range, own: range, room: int) -> Window:
     for number in span:
         places[number] = len(tokens) + 1
         tokens += words.of_word(number)[:room]
-    cut = tuple(number for number in own if len(words.of_word(number)) > room)
-    return Window(span, own, [*tokens, *after], [places[number] for number in own], cut)
+    return Window(own, [*tokens, *after], [places[number] for number in own])
