@@ -16,6 +16,11 @@ constexpr int BLOCK = 512;            // rows of a gradient that are packed at a
 
 #define UNROLL _Pragma("GCC unroll 32")
 #define INLINE inline __attribute__((always_inline))
+#if defined(__has_attribute) && __has_attribute(noipa)
+#define OPAQUE __attribute__((noipa))
+#else
+#define OPAQUE __attribute__((noinline))
+#endif
 
 // Scratch memory of a thread, which grows as it is needed.
 template <int WHICH>
@@ -90,17 +95,19 @@ VECTOR INLINE void multiply(Left left, const bf16* panel, int pairs, __m512 (&su
   }
 }
 
-// Neither tile is inlined: so all that its products read, unseen by the compiler, has been written.
+// Both tiles are opaque to their callers. Their products read memory unseen by the compiler: g++ that looked into a tile, if only
+// to learn what it reads, could drop what was written for it.
 template <int ROWS>
-VECTOR __attribute__((noinline)) void product_tile(const bf16* x, const bf16* panel, bf16* out, int inputs,
-                                                   ptrdiff_t columns, const Finish& finish) {
+VECTOR OPAQUE void product_tile(const bf16* x, const bf16* panel, bf16* out, int inputs, ptrdiff_t columns,
+                                const Finish& finish) {
   __m512 sums[ROWS][2];
   multiply<ROWS>(Rows(x, inputs), panel, inputs / 2, sums);
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   if (finish.bias) bias[0] = load(finish.bias), bias[1] = load(finish.bias + 16);
   UNROLL for (int r = 0; r < ROWS; r++) {
     __m512 low = _mm512_add_ps(sums[r][0], bias[0]), high = _mm512_add_ps(sums[r][1], bias[1]);
-    if (finish.relu) low = _mm512_max_ps(low, _mm512_setzero_ps()), high = _mm512_max_ps(high, _mm512_setzero_ps());
+    if (finish.relu)  // of a pair with a NaN the second is taken: what is none must not become 0
+      low = _mm512_max_ps(_mm512_setzero_ps(), low), high = _mm512_max_ps(_mm512_setzero_ps(), high);
     __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
     if (finish.shown) {
       const __m512i shown = _mm512_loadu_si512(finish.shown + r * columns);
@@ -111,8 +118,7 @@ VECTOR __attribute__((noinline)) void product_tile(const bf16* x, const bf16* pa
 }
 
 template <int ROWS>
-VECTOR __attribute__((noinline)) void gradient_tile(const bf16* grad, const bf16* panel, int pairs, float* to,
-                                                    ptrdiff_t inputs) {
+VECTOR OPAQUE void gradient_tile(const bf16* grad, const bf16* panel, int pairs, float* to, ptrdiff_t inputs) {
   for (int r = 0; r < ROWS; r++)
     for (int h = 0; h < 2; h++) __builtin_prefetch(to + r * inputs + 16 * h, 1);
   __m512 sums[ROWS][2];

@@ -82,6 +82,16 @@ def test_products_are_those_of_float64(
     torch.testing.assert_close(totals.double(), 1 + grad.double().sum(0), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("by_torch", [False, True])
+def test_relu_leaves_what_is_no_number(by_torch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_by_torch", by_torch)
+    x, weight = torch.ones(15, 32).bfloat16(), torch.ones(64, 32).bfloat16()
+    x[3, 5], weight[40] = torch.nan, -1
+    found, wanted = module.product(x, weight, transposed=True, relu=True), (x @ weight.t()).relu()
+    assert torch.equal(found.isnan(), wanted.isnan())
+    assert torch.equal(found.nan_to_num(), wanted.nan_to_num())
+
+
 @pytest.mark.parametrize("place", ["pre", "post"])
 @pytest.mark.parametrize("length", [1, 7])
 def test_residual_and_feed_forward(place: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
