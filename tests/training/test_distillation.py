@@ -88,6 +88,17 @@ def test_or_in_their_place(teacher: Teacher, tmp_path: Path) -> None:
     assert teacher.decoding["beam"] == 2
 
 
+@pytest.mark.parametrize("targets", ["both", "teacher"])
+def test_of_a_source_with_several_targets_the_teacher_s_is_one_more_or_the_only_one(
+    targets: str, teacher: Teacher, tmp_path: Path
+) -> None:
+    records = distilled(tmp_path, targets=targets)
+    own: Any = records.corpus
+    own.records = [Record(one, f"{one}!", targets=(f"{one}!", other)) for one, other in (("one", "1"), ("two", "TWO"))]
+    found = [one.references for one in records]
+    assert found == ([("one!", "1"), ("ONE",), ("two!", "TWO")] if targets == "both" else [("ONE",), ("TWO",)])
+
+
 def test_it_is_asked_once(teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = list(distilled(tmp_path))
     gone = ModelError("gone")

@@ -73,8 +73,8 @@ class Distilled:
         own = self.config.targets == "both"
         if own:
             yield record
-        if target.strip() and not (own and target == record.target):
-            yield replace(record, target=target)
+        if target.strip() and not (own and target in record.references):
+            yield replace(record, target=target, targets=())
 
     def _targets(self, number: int, records: list[Record]) -> list[str]:
         """The teacher's target for each source, empty where it has none."""
