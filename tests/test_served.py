@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import task_models
 import tiny_model
 from endash import Engine, native
-from endash.errors import ModelError
+from endash.errors import ModelError, TextError
 from endash.model import load
-from endash.served import FILE, NotServedError
+from endash.served import FILE, NotServedError, Served
 
 pytestmark = pytest.mark.skipif(native.why_absent() is not None, reason="the native core is not built here")
 TEXTS = ["The door is on.", "The fan is off.", " ", "The lamp is on. The door is off.", ""]
@@ -73,6 +74,31 @@ def test_other_models_are_not_served(folder: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("ENDASH_NATIVE", "off")
     with pytest.raises(NotServedError, match="ENDASH_NATIVE=off"):
         Engine(folder)
+
+
+def test_what_is_no_translation_is_refused_where_it_is_too_long(tmp_path: Path) -> None:
+    turns = "\n".join(f"customer: {text}" for text in task_models.TEXTS * 3)
+    model = task_models.build("dialogue", "corpus.train.path=/given.jsonl")
+    model.save(tmp_path / "dialogue")
+    for given in (model, tmp_path / "dialogue"):
+        with Engine(given) as engine:
+            assert engine.translate(["customer: the door"]) == load(tmp_path / "dialogue").translate(
+                ["customer: the door"]
+            )
+            for ask in (engine.submit, lambda text: engine.check([text]), lambda text: engine.translate([text])):
+                with pytest.raises(TextError, match=r"\d+ tokens, and this model takes 40: .*; shorten it"):
+                    ask(turns)
+
+
+def test_of_a_model_saved_before_only_a_translation_is_split(folder: Path) -> None:
+    told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    assert told.pop("by_sentence") is True
+    (folder / FILE).write_text(json.dumps(told), encoding="utf-8")
+    assert Served.load(folder).by_sentence
+    recipe = folder / "recipe.toml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace('kind = "translation"', 'kind = "dialogue"'), encoding="utf-8")
+    assert not Served.load(folder).by_sentence
 
 
 def test_a_broken_folder_is_named(folder: Path) -> None:

@@ -70,7 +70,8 @@ class Answer:
 class Engine:
     """Continuous batching over the native core: callers from any thread share its threads, and new texts join at each step.
 
-    The parameters are packed once: what is done to a model afterwards changes nothing here.
+    The parameters are packed once: what is done to a model afterwards changes nothing here. A text is taken as it stands, as by
+    `Model.translate`: what a task leaves out of one that is too long, `Model.answer` does.
     """
 
     def __init__(
@@ -125,23 +126,23 @@ class Engine:
             how = {"alignment": alignment, "scored": scored}
             return self._served.decode(self._core, some, self.config, prefixes=begun, **how)
 
-        return translate(texts, self.codec.split_source, decode, progress=progress)
+        return translate(texts, self._served.cut, decode, progress=progress)
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
-        split(texts, self.codec.split_source)
+        split(texts, self._served.cut)
 
     def submit(self, text: str, *, prefix: str = "", stream: bool = False, wait: bool = True) -> Answer:
         """Begin to translate a text; its target begins with `prefix`.
 
-        Raises TextError for a sentence that is longer than the model takes, ModelError where too many wait and `wait` is False.
+        Raises TextError for a text or sentence that is longer than the model takes, ModelError where too many wait and `wait` is False.
         """
         if not isinstance(text, str):
             raise TextError(f"a text is needed, and this is a {type(text).__name__}: submit one text after the other")
         parts: list[tuple[Piece, Ticket | None, tuple[str, ...]]] = []
         answer = Answer(self.codec, parts)
         try:
-            some = list(pieces(0, self.codec.split_source(text)))
+            some = list(pieces(0, self._served.cut(text)))
             prefixes_of(some, [prefix])
             for piece in some:
                 source = self.codec.encode_source(piece.text)

@@ -17,7 +17,7 @@ from endash.combination import why_not_search
 from endash.corpora import Record
 from endash.decoding.config import DecodingConfig
 from endash.decoding.hypothesis import Found, Hypothesis
-from endash.decoding.pieces import Piece, check_prefixes, prefixes_of, split, translate
+from endash.decoding.pieces import Cut, Piece, check_prefixes, prefixes_of, split, translate
 from endash.errors import MemoryMismatchError, ModelError, RecipeError
 from endash.evaluation.alignment import align_words
 from endash.memory import Memory
@@ -25,7 +25,7 @@ from endash.model_base import EncodingModel
 from endash.network import Network, Watched
 from endash.path import Path as SearchPath
 from endash.prompting import Shown
-from endash.reading import Reading, Source, batches, check_lengths, read_texts
+from endash.reading import Reading, Source, batches, read_texts
 from endash.recipe import Recipe
 from endash.registry import kind_of
 from endash.retrieval import PairIndex
@@ -115,8 +115,6 @@ class Model(EncodingModel[Network]):
         shown = prompting.beside(self, examples)
         if self.task.reads == "text" and self.recipe.does.joins == 0:
             texts = [self.task.sources(self.task.fit(record, self.codec))[0] for record in records]
-            if not self.task.by_sentence:
-                check_lengths(texts, self.codec)
             return [found[0].text for found in self.translate(texts, scored=False, progress=progress, **decoding)]
         config, readings = self.decoding(**decoding), self.read(records)
         answers = [""] * len(records)
@@ -141,7 +139,8 @@ class Model(EncodingModel[Network]):
     ) -> list[list[Hypothesis]]:
         """Up to `n_best` hypotheses for each text, best first, in the order of the texts.
 
-        A text longer than the model takes is split at its sentences and gets one hypothesis, put together again.
+        A text longer than the model takes is split at its sentences and gets one hypothesis, put together again; or it is refused,
+        where the model's task does not allow that. What a task leaves out of a text that is too long, `answer` does.
 
         Args:
             texts: sources as they stand; a task that makes them of something else is asked by `answer`.
@@ -153,7 +152,7 @@ class Model(EncodingModel[Network]):
             decoding: changes of the recipe's ``[decoding]``, such as ``beam=4`` or ``n_best=2``.
 
         Raises:
-            TextError: a sentence is longer than the model takes, or a text that has a prefix.
+            TextError: a sentence is longer than the model takes, or a text that has a prefix or is not to be split.
             ModelError: the model reads no text, or a prefix is longer than a target may be.
             RecipeError: a wrong `decoding`.
         """
@@ -177,7 +176,12 @@ class Model(EncodingModel[Network]):
                 rows, own = [some[i].row for i in batch], begun and [begun[i] for i in batch]
                 yield batch, self._write(memory, config, rows=rows, prefixes=own, alignment=alignment)
 
-        return translate(texts, self.codec.split_source, decode, progress=progress)
+        return translate(texts, self._cut, decode, progress=progress)
+
+    @property
+    def _cut(self) -> Cut:
+        """How a text becomes pieces that the model takes."""
+        return self.codec.split_source if self.task.by_sentence else self.codec.whole_source
 
     @property
     def path(self) -> SearchPath:
@@ -192,7 +196,7 @@ class Model(EncodingModel[Network]):
 
     def check(self, texts: Sequence[str]) -> None:
         """Raise LongTextError for the first text that `translate` would refuse, before anything is translated."""
-        split(texts, self.codec.split_source)
+        split(texts, self._cut)
 
     def decode(self, memory: Memory, *, progress: Callable[[int], None] | None = None, **decoding: Any) -> list[str]:
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.

@@ -148,7 +148,8 @@ class Path:
         )
         end = learned_positions(self.recipe.decoder)
         parameters = partial(lowering.parameters, self.network)
-        return Served(self.codec, self.recipe.decoding, self.shortlist, settings, end, parameters)
+        by_sentence = self.recipe.does.by_sentence
+        return Served(self.codec, self.recipe.decoding, self.shortlist, settings, end, by_sentence, parameters)
 
     def _seen(self) -> int:
         """Another number when the parameters have changed: torch's own counters know nothing of a fused optimiser and of .data."""

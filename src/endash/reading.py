@@ -95,11 +95,6 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
         first += size
 
 
-def check_lengths(texts: Sequence[str], codec: Codec) -> None:
-    """Raise LongTextError for the first text of more than ``text.max_length`` tokens."""
-    _check(texts, codec.encode_sources(texts), codec.config.max_length)
-
-
 def _check(texts: Sequence[str], encoded: Sequence[EncodedSource], limit: int, *, hint: str = "") -> None:
     for row, (text, source) in enumerate(zip(texts, encoded, strict=True)):
         if len(source.tokens) > limit:

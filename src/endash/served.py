@@ -21,7 +21,7 @@ from endash import model_folder, native
 from endash.decoding.config import DecodingConfig, check_prefix, check_room
 from endash.decoding.hypothesis import Found, Hypothesis
 from endash.decoding.noise import noise
-from endash.decoding.pieces import Piece
+from endash.decoding.pieces import Cut, Piece
 from endash.errors import ModelError
 from endash.evaluation.alignment import Alignment, align_words
 from endash.native import Core, Floats, Ticket
@@ -45,6 +45,7 @@ class Served:
         codec, decoding, shortlist: as of the model.
         settings: what `endash.lowering.settings` gives, but for the precision.
         end: the most positions of the decoder, None where they have no end.
+        by_sentence: whether a text that is too long is answered sentence by sentence; else it is refused.
         parameters: gives the parameters by name, as they are now.
     """
 
@@ -53,7 +54,13 @@ class Served:
     shortlist: Shortlist | None
     settings: dict[str, Any]
     end: int | None
+    by_sentence: bool
     parameters: Callable[[], dict[str, Floats]]
+
+    @property
+    def cut(self) -> Cut:
+        """How a text becomes pieces that the model takes."""
+        return self.codec.split_source if self.by_sentence else self.codec.whole_source
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Served:
@@ -68,6 +75,7 @@ class Served:
         try:
             told = json.loads((where / FILE).read_text(encoding="utf-8"))
             settings, end, shared, parts = (told[name] for name in ("settings", "end", "shared", "parts"))
+            by_sentence = bool(told.get("by_sentence", model_folder.task_in(where) == "translation"))  # not told before
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{where / FILE} is broken ({error!r}): copy the whole model again") from None
         try:
@@ -85,12 +93,13 @@ class Served:
             found = model_folder.read_arrays(where)
             return found | {name: found[original] for name, original in shared.items() if original in found}
 
-        return cls(codec, decoding, shortlist, settings, end, parameters)
+        return cls(codec, decoding, shortlist, settings, end, by_sentence, parameters)
 
     def save(self, folder: Path, *, shared: dict[str, str]) -> None:
         """Write ``core.json`` beside the recipe; `shared` are the names of parameters that stand in the folder under another. Raises OSError."""
         recipe = tomllib.loads((folder / model_folder.RECIPE).read_text(encoding="utf-8"))
         told = {"settings": self.settings, "end": self.end, "shared": shared, "parts": _parts(recipe)}
+        told["by_sentence"] = self.by_sentence
         (folder / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
     def core(self, config: DecodingConfig, *, threads: int | None = None, room: int | None = None) -> Core:

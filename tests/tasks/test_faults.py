@@ -242,8 +242,9 @@ def test_a_training_tells_how_many_conversations_it_shortens() -> None:
 def test_what_is_too_long_is_answered_by_its_sentences_only_where_that_is_an_answer() -> None:
     text = "the door is red. " * 12
     model = build("generation")
-    with pytest.raises(LongTextError, match="this model takes 40"):
-        model.answer([Record(text, "")])
+    for ask in (lambda: model.answer([Record(text, "")]), lambda: model.translate([text]), lambda: model.check([text])):
+        with pytest.raises(LongTextError, match="this model takes 40: it begins 'the door is red"):
+            ask()
     assert model.answer([Record("the door is red.", "")])
 
 

@@ -198,6 +198,13 @@ class Codec:
 
         return split_text(text, self.fits, tell=tell)
 
+    def whole_source(self, text: str) -> list[tuple[str, str]]:
+        """`text` as one piece, for a model that is not to be asked sentence by sentence. Raises TextError if it does not fit."""
+        if self.fits(text):
+            return [(text, "")]
+        tokens, limit = len(self.encode_source(text).tokens), self.config.max_length
+        raise TextError(f"{tokens} tokens, and this model takes {limit}: it begins {text[:60]!r}; shorten it")
+
     def save(self, folder: Path | str) -> None:
         """Write the vocabularies and their settings into `folder`, which is made if need be."""
         folder = Path(folder)
