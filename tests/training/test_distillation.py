@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from test_training_run import PAIRS, interrupt, recipe, snapshot
 
+import task_models
 from endash.corpora import Corpus, Record
 from endash.errors import LongTextError, ModelError, RecipeError, TrainingError
 from endash.model import Model
@@ -39,11 +40,12 @@ class Teacher:
         if len(texts[0]) > 40:
             raise LongTextError(0, "too long")
 
-    def translate(self, texts: list[str], *, progress: Callable[[int], None], **decoding: Any) -> list[list[Any]]:
+    def answer(self, records: list[Record], *, progress: Callable[[int], None], **decoding: Any) -> list[str]:
+        texts = [record.source for record in records]
         self.asked += texts
         self.decoding = decoding
         progress(len(texts))
-        return [[SimpleNamespace(text="" if text in self.silent else text.upper())] for text in texts]
+        return ["" if text in self.silent else text.upper() for text in texts]
 
 
 class Records:
@@ -141,6 +143,20 @@ def test_what_it_cannot_answer_is_left_out_and_counted(teacher: Teacher, tmp_pat
     assert records.report.splitlines()[1:] == ["  2 translated by the teacher", "  2 not: empty, or too long for it"]
     both = [one.target for one in distilled(tmp_path, "one", long, "three", "four")]
     assert both == ["one!", "ONE", f"{long}!", "three!", "four!", "FOUR"]
+
+
+def test_a_teacher_of_dialogue_is_asked_as_its_task_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = task_models.build("dialogue")
+    turns = [f"customer: {text}" for text in task_models.TEXTS]
+    sources = ["\n".join(turns[:1]), "\n".join(turns * 3), "customer: " + "the door is red " * 12]
+    monkeypatch.setattr(distillation.Model, "load", lambda path: model)
+    monkeypatch.setattr(distillation, "_check_teacher", lambda path: None)
+    monkeypatch.setattr(Distilled, "_judge", lambda self: None)  # what it writes means nothing
+    records = distilled(tmp_path, *sources, targets="teacher")
+    list(records)
+    wanted = model.answer([Record(source, "") for source in sources[:2]], beam=5)
+    [kept] = (tmp_path / "teacher").iterdir()
+    assert [json.loads(line)["target"] for line in kept.read_text(encoding="utf-8").splitlines()] == [*wanted, ""]
 
 
 def test_a_teacher_that_writes_nothing_ends_it_soon(teacher: Teacher, tmp_path: Path) -> None:

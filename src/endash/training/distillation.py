@@ -94,21 +94,20 @@ class Distilled:
 
     def _translate(self, records: list[Record]) -> list[str]:
         teacher, targets = self._teacher(), [""] * len(records)
-        sources = [teacher.task.sources(record)[0] for record in records]
-        taken = [row for row, source in enumerate(sources) if _takes(teacher, source)]
-        done = self._asked + len(sources) - len(taken)
+        taken = [row for row, record in enumerate(records) if _takes(teacher, record)]
+        done = self._asked + len(records) - len(taken)
 
         def advance(more: int) -> None:
             nonlocal done
             done += more
             self._show(done, log=False)
 
-        found = teacher.translate(
-            [sources[row] for row in taken], progress=advance, search="beam", beam=self.config.beam, n_best=1
+        found = teacher.answer(
+            [records[row] for row in taken], progress=advance, search="beam", beam=self.config.beam, n_best=1
         )
-        for row, hypotheses in zip(taken, found, strict=True):
-            targets[row] = hypotheses[0].text
-        self._show(self._asked + len(sources), log=True)
+        for row, answer in zip(taken, found, strict=True):
+            targets[row] = answer
+        self._show(self._asked + len(records), log=True)
         return targets
 
     def _show(self, done: int, *, log: bool) -> None:
@@ -146,9 +145,13 @@ def _load(path: str, device: Any) -> Model:
     return teacher
 
 
-def _takes(teacher: Model, source: str) -> bool:
+def _takes(teacher: Model, record: Record) -> bool:
+    """Whether the teacher answers a record: where its task allows that sentence by sentence, else as a whole."""
     try:
-        teacher.check([source])
+        if teacher.task.by_sentence and not teacher.task.joins:
+            teacher.check(teacher.task.sources(record))
+        else:
+            teacher.read([record])
     except LongTextError:
         return False
     return True
