@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import task_models
 from endash.errors import ModelError, RecipeError
 from endash.model import Model
 from endash.recipe import Recipe
@@ -108,6 +109,26 @@ def test_what_does_not_fit_is_refused_by_name(changes: tuple[str, ...], said: st
     trained("old")
     with pytest.raises(RecipeError, match=said):
         Halves(Recipe.parse(RECIPE, ["trained.encoder=old", *changes]))
+
+
+def test_an_encoder_brings_a_frontend_that_hears_or_sees_as_it_did() -> None:
+    task_models.write("speech-recognition", Path("ears"))
+    task_models.write("captioning", Path("eyes"))
+    for kind, change, said in (
+        ("speech-recognition", "frontend.hop=0.02", r"frontend\.hop = 0\.01, and this recipe has 0\.02"),
+        ("speech-recognition", "frontend.rate=16000", r"frontend\.rate = 8000, and this recipe has 16000"),
+        ("captioning", "frontend.patch=8", r"frontend\.patch = 16, and this recipe has 8"),
+    ):
+        folder = "ears" if kind == "speech-recognition" else "eyes"
+        with pytest.raises(RecipeError, match=said):
+            Halves(task_models.recipe(kind, f"trained.encoder={folder}", change))
+        Halves(task_models.recipe(kind, f"trained.decoder={folder}", change))
+    Halves(
+        task_models.recipe(
+            "speech-recognition", "trained.encoder=ears", "frontend.hide_time=0.1", "frontend.hide_mels=0.1"
+        )
+    )
+    Halves(task_models.recipe("captioning", "trained.encoder=eyes", "frontend.crop=0.1", "frontend.mirror=true"))
 
 
 def test_a_folder_that_is_no_model_is_named() -> None:

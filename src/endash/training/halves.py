@@ -19,7 +19,10 @@ _BELONGS: dict[str, tuple[str, ...]] = {
     "encoder": ("source_embedding", "segment_embedding", "frontend", "encoder"),
     "decoder": ("target_embedding", "decoder", "head", "lengths"),
 }
-_FREE = {"dropout", "annealing_cycles", "annealing_rise", "free_bits", "word_dropout"}  # of training alone
+_FREE = {  # of training alone
+    *("dropout", "annealing_cycles", "annealing_rise", "free_bits", "word_dropout"),
+    *("hide_time", "hide_mels", "crop", "mirror"),
+}
 
 
 class Halves:
@@ -108,8 +111,11 @@ class Halves:
 
 def _check_settings(role: str, folder: str, theirs: Recipe, ours: Recipe) -> None:
     """Raise RecipeError naming a setting that changes what a half's parameters mean, where the two have it differently."""
+    both = theirs.frontend is not None and ours.frontend is not None
+    sections = ("encoder", "frontend") if role == "encoder" and both else (role,)
     their, our = (
-        dict(_flat(getattr(one, role).model_dump(), role)) | {"text.placeholders": one.text.placeholders}
+        {key: value for name in sections for key, value in _flat(getattr(one, name).model_dump(), name)}
+        | {"text.placeholders": one.text.placeholders}
         for one in (theirs, ours)
     )
     for key in sorted(their.keys() | our.keys()):
