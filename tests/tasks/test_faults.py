@@ -162,6 +162,23 @@ def test_a_pair_that_is_too_long_is_left_out_of_a_training_and_counted() -> None
     assert "  1 too long as source" in "\n".join(told).splitlines()
 
 
+def test_a_recording_that_no_batch_has_room_for_is_left_out_of_a_training_and_counted() -> None:
+    pytest.importorskip("soundfile", reason="audio is read by soundfile")
+    Path("sounds").mkdir()
+    for number in range(9):
+        Path(f"sounds/{number}.wav").write_bytes(sound(0.3 + number % 2))
+    rows = "".join(f"{number}.wav\t{TEXTS[0][:5]}\n" for number in range(9))
+    Path("given.tsv").write_text(f"file\tword\n{rows}", encoding="utf-8")
+    told: list[str] = []
+    made = recipe("speech-recognition", "corpus.split.valid=0.3", "training.batch_tokens=31")  # of 0.04 seconds each
+    prepared = prepare(made, Path("run"), say=told.append)
+    assert len(prepared.train) + len(prepared.valid) == 9
+    shorter = made.changed(["training.batch_tokens=30"])
+    prepared = prepare(shorter, Path("run"), say=told.append)
+    assert len(prepared.train) + len(prepared.valid) == 5
+    assert " left out: more source positions than training.batch_tokens = 30" in "\n".join(told)
+
+
 def test_a_pair_that_is_too_long_is_refused_by_its_place() -> None:
     model = build("inference")
     assert isinstance(model, LabelModel)

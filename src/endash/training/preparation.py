@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1000  # records that are tokenised and looked up together
 _UNALIGNED = "left out: more target tokens than their source has positions, which head.ctc cannot align"
+_TOO_LARGE = "left out: more source positions than training.batch_tokens"
 _FORMAT = 3  # of the stored examples; another number makes them anew
 
 Say = Callable[[str], None]
@@ -58,7 +59,8 @@ class Tokenised:
         too_long: how many examples were left out for their source or target, and how many passages were.
         kept: the records that have examples, each with the number of its first, if `keep`.
         shortfalls: how many texts get less noise than was asked for, are shortened by their task, or are left out where targets
-            are to be `aligned` with their source's positions, by the reason.
+            are to be `aligned` with their source's positions, and how many sounds and pictures for having more positions than a
+            batch has `room` for, by the reason.
     """
 
     def __init__(
@@ -71,9 +73,10 @@ class Tokenised:
         passages: int,
         part: Part,
         aligned: bool = False,
+        room: int | None = None,
     ) -> None:
         self.records, self.task, self.codec, self.pairs, self.passages = records, task, codec, pairs, passages
-        self.aligned, self.keep = aligned, part != "train"
+        self.aligned, self.room, self.keep = aligned, room, part != "train"
         self.too_long = {"source": 0, "target": 0, "passage": 0}
         self.kept: list[tuple[Record, int]] = []
         self.noise, self.shortfalls = task.noise(codec), Counter[str]()
@@ -93,13 +96,15 @@ class Tokenised:
                     self.shortfalls.update(filter(None, (self.noise.shortfall(text_of(one)) for one in examples)))
 
     def _without_misfits(self, found: Sequence[Example | TooLong]) -> list[Example]:
-        """The examples that became of a record; those that did not, and those that cannot be aligned, are counted."""
+        """The examples that became of a record; those that did not, and those that cannot be used, are counted."""
         examples = []
         for one in found:
             if isinstance(one, TooLong):
                 self.too_long[one.side] += 1
             elif self.aligned and positions_for(one.target[:-1]) > self._positions(one):
                 self.shortfalls[_UNALIGNED] += 1
+            elif self.room is not None and self._positions(one) > self.room:
+                self.shortfalls[f"{_TOO_LARGE} = {self.room}"] += 1
             else:
                 examples.append(one)
         return examples
@@ -207,7 +212,14 @@ def _examples(
         task = recipe.does
         aligned = recipe.head.ctc > 0
         tokenised = Tokenised(
-            corpus, task, codec, pairs=pairs, passages=recipe.joins, part=corpus.part, aligned=aligned
+            corpus,
+            task,
+            codec,
+            pairs=pairs,
+            passages=recipe.joins,
+            part=corpus.part,
+            aligned=aligned,
+            room=_room(recipe),
         )
         examples = Examples.write(
             folder,
@@ -232,6 +244,11 @@ def _examples(
             "loosen corpus.filters, raise text.max_length, or give more text"
         )
     return examples
+
+
+def _room(recipe: Recipe) -> int | None:
+    """The most positions of a sound or picture; text.max_length bounds no more than texts."""
+    return None if recipe.does.reads == "text" else recipe.training.batch_tokens
 
 
 def _told(record: Record, row: int) -> dict[str, Any]:
@@ -282,6 +299,8 @@ def _fingerprint(recipe: Recipe, codec: Codec) -> str:
     }
     if recipe.head.ctc:
         made_from["aligned"] = True
+    if (room := _room(recipe)) is not None:
+        made_from["room"] = room
     if recipe.distillation is not None:
         made_from["distillation"] = _unplaced(recipe.distillation.model_dump(mode="json"))
     return hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()
