@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from endash.config import Config as Settings
@@ -14,6 +15,7 @@ from endash.evaluation.entities import spans
 from endash.label_model import LabelModel
 from endash.model import Model
 from endash.tasks import LabelTask, Task, TooLong, tasks
+from endash.tasks.captioning import CaptioningTask
 from endash.training.preparation import prepare
 from task_models import LABELS, TEXTS, build, recipe, sound
 
@@ -177,6 +179,24 @@ def test_a_recording_that_no_batch_has_room_for_is_left_out_of_a_training_and_co
     prepared = prepare(shorter, Path("run"), say=told.append)
     assert len(prepared.train) + len(prepared.valid) == 5
     assert " left out: more source positions than training.batch_tokens = 30" in "\n".join(told)
+
+
+def test_a_training_reads_a_picture_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("pictures").mkdir()
+    for number in range(9):
+        Path(f"pictures/{number}.png").write_bytes(b"a picture")
+    rows = "".join(f"{number}.png\t{TEXTS[number % 4]}\n" for number in range(9))
+    Path("given.tsv").write_text(f"file\tcaption\n{rows}", encoding="utf-8")
+    asked: list[str] = []
+
+    def read(self: Task, data: bytes, name: str) -> Any:
+        asked.append(name)
+        return np.full((16, 16, 3), 7, np.uint8)
+
+    monkeypatch.setattr(CaptioningTask, "read", read)
+    prepared = prepare(recipe("captioning", "corpus.split.valid=0.3"), Path("run"), say=lambda _: None)
+    assert len(prepared.train) + len(prepared.valid) == 9
+    assert sorted(asked) == [f"{number}.png" for number in range(9)]
 
 
 def test_a_pair_that_is_too_long_is_refused_by_its_place() -> None:

@@ -84,7 +84,10 @@ class Tokenised:
     def __iter__(self) -> Iterator[Example]:
         self.task.survey(self.records)
         drawn, made, passages = iter(self.records), 0, self._passages if self.pairs is not None else None
-        while chunk := list(islice(drawn, _CHUNK)):
+        together = (
+            _CHUNK if self.task.reads == "text" else 1
+        )  # what a task has just read of a file, it need not read again
+        while chunk := list(islice(drawn, together)):
             fitted = self._fitted(chunk)
             for record, found in zip(chunk, self.task.examples(fitted, self.codec, passages=passages), strict=True):
                 examples = self._without_misfits(found)
@@ -161,18 +164,19 @@ def prepare(
 
     Raises CorpusError and TextError for a corpus or text that is not as the recipe says, TrainingError if no example is left.
     """
-    fault = recipe.does.fault
+    task = recipe.does
     train, valid = (
-        Corpus(recipe.corpus, part, fault=fault) for part in ("train", "valid")
+        Corpus(recipe.corpus, part, fault=task.fault) for part in ("train", "valid")
     )  # first: one may be missing
     learned = distilled(train) if distilled else train
-    codec = _vocabulary(recipe, train, folder / "text", say, known)
-    pairs = _translation_memory(train, recipe.does, folder / "pairs", say) if recipe.retrieval else None
+    texts = train if task.reads == "text" else Corpus(recipe.corpus, "train")  # reads no file that a record names
+    codec = _vocabulary(recipe, texts, folder / "text", say, known)
+    pairs = _translation_memory(train, task, folder / "pairs", say) if recipe.retrieval else None
     examples = (
-        _examples(recipe, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
+        _examples(recipe, task, corpus, folder / "examples" / corpus.part, codec=codec, pairs=pairs, say=say)
         for corpus in (learned, valid)
     )
-    noise = recipe.does.noise(codec)
+    noise = task.noise(codec)
     return Prepared(codec, pairs, *(Noised(one, noise, seed=recipe.seed) if noise else one for one in examples))
 
 
@@ -203,13 +207,19 @@ def _translation_memory(corpus: Corpus, task: Task, folder: Path, say: Say) -> P
 
 
 def _examples(
-    recipe: Recipe, corpus: Corpus | Distilled, folder: Path, *, codec: Codec, pairs: PairIndex | None, say: Say
+    recipe: Recipe,
+    task: Task,
+    corpus: Corpus | Distilled,
+    folder: Path,
+    *,
+    codec: Codec,
+    pairs: PairIndex | None,
+    say: Say,
 ) -> Examples:
     fingerprint = _fingerprint(recipe, codec)
     examples = Examples.stored(folder, fingerprint)
     if examples is None:
         say(f"tokenising the {corpus.part} part")
-        task = recipe.does
         aligned = recipe.head.ctc > 0
         tokenised = Tokenised(
             corpus,
