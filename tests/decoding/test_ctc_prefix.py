@@ -3,12 +3,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from toy import BOS, EOS, PAD, Toy
 
 from endash.decoding.config import DecodingConfig
@@ -115,6 +117,24 @@ def test_beams_go_on_from_their_parents(steps: list[list[tuple[int, int]]]) -> N
     found = both(torch.zeros(1, 2, V), ROOM)[0]
     for beam, tokens in enumerate(written):
         torch.testing.assert_close(found[beam], after(start, tokens)(torch.zeros(1, 1, V), ROOM)[0, 0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_probabilities_are_held_once_and_what_they_are_made_of_stays(dtype: torch.dtype) -> None:
+    scores, mask = draw()
+    scores, held = scores.to(dtype), list[Tensor]()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            held.extend([out] if isinstance(out, Tensor) and out.shape == scores.shape else [])
+            return out
+
+    before = scores.clone()
+    with Watch():
+        CtcPrefix.of(scores, mask, share=0.5, eos=EOS)
+    assert len({one.data_ptr() for one in held}) == 1
+    assert torch.equal(scores, before)
 
 
 def test_padding_and_other_rows_change_nothing() -> None:

@@ -50,7 +50,8 @@ class CtcPrefix:
     @classmethod
     def of(cls, log_probability_BSV: Tensor, mask_BS: Tensor, *, share: float, eos: int) -> Self:
         """Before the first token; `share` is λ, `mask_BS` True at real positions, which come first."""
-        probability = log_probability_BSV.double().exp().clamp(min=_LEAST) * mask_BS[:, :, None]
+        probability = log_probability_BSV.to(torch.float64, copy=True)  # the largest there is: changed in place
+        probability.exp_().clamp_(min=_LEAST).mul_(mask_BS[:, :, None])
         zero = probability.new_zeros(len(probability), 1)
         blank = torch.cat([zero, _log(probability[:, :, 0]).cumsum(1)], 1)[:, None]
         return cls(
