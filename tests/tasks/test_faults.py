@@ -10,7 +10,7 @@ import pytest
 
 from endash.config import Config as Settings
 from endash.corpora import Record
-from endash.errors import CorpusError, LongTextError, ModelError, RecipeError, TextError
+from endash.errors import CorpusError, LongTextError, ModelError, RecipeError, TextError, TrainingError
 from endash.evaluation.entities import spans
 from endash.label_model import LabelModel
 from endash.model import Model
@@ -179,6 +179,16 @@ def test_a_recording_that_no_batch_has_room_for_is_left_out_of_a_training_and_co
     prepared = prepare(shorter, Path("run"), say=told.append)
     assert len(prepared.train) + len(prepared.valid) == 5
     assert " left out: more source positions than training.batch_tokens = 30" in "\n".join(told)
+    with pytest.raises(
+        TrainingError, match=r"(?s)no example is left in the train .*\nraise training\.batch_tokens, loosen"
+    ):
+        prepare(made.changed(["training.batch_tokens=3"]), Path("run"), say=told.append)
+    longer = rows.replace("\n", " is in a house by the lake\n")
+    Path("given.tsv").write_text(f"file\tword\n{longer}", encoding="utf-8")
+    with pytest.raises(
+        TrainingError, match=r"\nset head\.ctc = 0, or raise text\.size for fewer target tokens, loosen"
+    ):
+        prepare(made.changed(["frontend.hop=0.029", "text.size=300"]), Path("other"), say=told.append)
 
 
 def test_a_training_reads_a_picture_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 _CHUNK = 1000  # records that are tokenised and looked up together
 _UNALIGNED = "left out: more target tokens than their source has positions, which head.ctc cannot align"
 _TOO_LARGE = "left out: more source positions than training.batch_tokens"
+_REMEDIES = {
+    _UNALIGNED: "set head.ctc = 0, or raise text.size for fewer target tokens",
+    _TOO_LARGE: "raise training.batch_tokens",
+}
 _FORMAT = 3  # of the stored examples; another number makes them anew
 
 Say = Callable[[str], None]
@@ -249,9 +253,11 @@ def _examples(
         )
         say(_summary(examples))
     if len(examples) == 0:
+        reasons = "\n".join(examples.about["shortfalls"])
+        advice = [what for why, what in _REMEDIES.items() if why in reasons]
         raise TrainingError(
             f"no example is left in the {corpus.part} part of the corpus:\n{_summary(examples)}\n"
-            "loosen corpus.filters, raise text.max_length, or give more text"
+            f"{', '.join([*advice, 'loosen corpus.filters', 'raise text.max_length'])}, or give more text"
         )
     return examples
 
