@@ -14,7 +14,7 @@ import task_models
 import tiny_model
 from endash import Engine, native
 from endash.errors import ModelError, TextError
-from endash.model import load
+from endash.model import Model
 from endash.served import FILE, NotServedError, Served
 
 pytestmark = pytest.mark.skipif(native.why_absent() is not None, reason="the native core is not built here")
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_a_folder_is_decoded_as_the_model_is(folder: Path, search: dict[str, object]) -> None:
     with Engine(folder, **search) as engine:
-        assert engine.translate(TEXTS) == load(folder).translate(TEXTS, **search)
+        assert engine.translate(TEXTS) == Model.load(folder).translate(TEXTS, **search)
 
 
 def test_torch_is_not_imported(folder: Path) -> None:
@@ -82,7 +82,7 @@ def test_what_is_no_translation_is_refused_where_it_is_too_long(tmp_path: Path) 
     model.save(tmp_path / "dialogue")
     for given in (model, tmp_path / "dialogue"):
         with Engine(given) as engine:
-            assert engine.translate(["customer: the door"]) == load(tmp_path / "dialogue").translate(
+            assert engine.translate(["customer: the door"]) == Model.load(tmp_path / "dialogue").translate(
                 ["customer: the door"]
             )
             for ask in (engine.submit, lambda text: engine.check([text]), lambda text: engine.translate([text])):

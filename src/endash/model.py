@@ -5,7 +5,6 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
@@ -68,16 +67,16 @@ class Model(EncodingModel[Network]):
         return cls(recipe, codec, network, pairs=pairs)
 
     @overload
-    def __call__(self, source: str, **decoding: Any) -> str: ...
+    def __call__(self, source: str, *, examples: Shown = (), **decoding: Any) -> str: ...
     @overload
-    def __call__(self, source: list[Any], **decoding: Any) -> list[str]: ...
-    def __call__(self, source: Any, **decoding: Any) -> str | list[str]:
-        """What the model writes for a source, or for each source of a list; `decoding` as for `translate`.
+    def __call__(self, source: list[Any], *, examples: Shown = (), **decoding: Any) -> list[str]: ...
+    def __call__(self, source: Any, *, examples: Shown = (), **decoding: Any) -> str | list[str]:
+        """What the model writes for a source, or for each source of a list; examples as for `prompt`, `decoding` as for `translate`.
 
         A source is a text, or what else the model's task reads: the name of a sound or picture, a record of a corpus.
         """
         sources = source if isinstance(source, list) else [source]
-        answers = self.answer([self.record(one) for one in sources], **decoding)
+        answers = self.answer([self.record(one) for one in sources], examples=examples, **decoding)
         return answers if isinstance(source, list) else answers[0]
 
     @overload
@@ -90,10 +89,7 @@ class Model(EncodingModel[Network]):
         Examples are pairs (source, target), the source as the text would be put; they are encoded once for all texts, or have been
         by `encode_examples`. There may be more than the model has learned with. Raises as `answer`.
         """
-        answers = self.answer(
-            [self.record(one) for one in (text if isinstance(text, list) else [text])], examples=examples, **decoding
-        )
-        return answers if isinstance(text, list) else answers[0]
+        return self(text, examples=examples, **decoding)
 
     def encode_examples(self, examples: Sequence[tuple[str, str]]) -> Memory:
         """The memory of pairs (source, target), a row each, for `prompt`; see `endash.prompting.encode`."""
@@ -364,8 +360,3 @@ def _lengths(readings: Sequence[Reading], examples: Memory | None) -> list[int]:
     """How many positions the memory of each has, with the examples joined to it."""
     more = 0 if examples is None else examples.mask.shape[1]
     return [one.length + more for one in readings]
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a folder; see `Model.load`."""
-    return Model.load(path)

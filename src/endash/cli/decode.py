@@ -35,11 +35,11 @@ def run(args: Namespace) -> None:
 
     from endash.memory import Memory
     from endash.memory_store import MemoryStore
-    from endash.model import load
+    from endash.model import Model
 
     memory = Memory.load(args.memory) if args.memory else None
     store = MemoryStore.find(args.store) if args.store else None
-    model = load(args.model)
+    model = Model.load(args.model)
     if store is not None:
         with sources(None, "endash decode --store") as lines, progress("reading", total=len(lines)) as advance:
             memory = store.memory(model, lines, progress=advance)

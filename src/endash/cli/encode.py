@@ -41,9 +41,9 @@ def run(args: Namespace) -> None:
         raise EndashError("--precision and --max-megabytes are settings of a store: give --store, or leave them out")
 
     from endash.memory_store import MemoryStore
-    from endash.model import load
+    from endash.model import Model
 
-    model = load(args.model)
+    model = Model.load(args.model)
     with sources(args.corpus, "endash encode") as texts, progress("encoding", total=len(texts)) as advance:
         if args.store is None:
             memory = model.encode(texts, progress=advance)

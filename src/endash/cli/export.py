@@ -30,9 +30,9 @@ def run(args: Namespace) -> None:
     """Write, compare, and let it stand."""
     from endash.interop.ctranslate2 import check_expressible, export_ctranslate2
     from endash.interop.parity import drawn_texts
-    from endash.model import load
+    from endash.model import Model
 
-    model = load(args.model)
+    model = Model.load(args.model)
     check_expressible(model.recipe)
     records = corpus_records(args.check) if args.check else []
     texts = [record.source for record in records] or drawn_texts(model.codec)

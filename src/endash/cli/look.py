@@ -54,9 +54,9 @@ def run(args: Namespace) -> None:
 def _text(args: Namespace) -> list[Path]:
     from endash.inspection import write_page, write_png
     from endash.inspection.observe import look_at
-    from endash.model import load
+    from endash.model import Model
 
-    look = look_at(load(args.model), args.text, sight=args.mask)
+    look = look_at(Model.load(args.model), args.text, sight=args.mask)
     page = write_page(look, args.out)
     return [page, write_png(look, _png(args))] if args.png else [page]
 
@@ -64,9 +64,9 @@ def _text(args: Namespace) -> list[Path]:
 def _latent(args: Namespace) -> list[Path]:
     from endash.inspection import write_latent_page, write_latent_png
     from endash.inspection.latent_space import latent_space
-    from endash.model import load
+    from endash.model import Model
 
-    space = latent_space(load(args.model), read_all("endash look --latent"))
+    space = latent_space(Model.load(args.model), read_all("endash look --latent"))
     page = write_latent_page(space, args.out)
     return [page, write_latent_png(space, _png(args))] if args.png else [page]
 

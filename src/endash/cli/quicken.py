@@ -29,11 +29,11 @@ def run(args: Namespace) -> None:
     """Try, tell, and save what is kept."""
     from endash import model_folder
     from endash.corpora.scripts import is_chinese
-    from endash.model import load
+    from endash.model import Model
     from endash.quicken import learn, quicken
 
     folder = model_folder.find(Path(args.model))
-    model = load(folder)
+    model = Model.load(folder)
     judged, learned = (
         [(record.source, record.target) for record in corpus_records(corpus)] if corpus else []
         for corpus in (args.corpus, args.learn)

@@ -32,9 +32,9 @@ def run(args: Namespace) -> None:
         raise EndashError("--seed is for vectors that are drawn, and --between draws none: leave one of them out")
     changes = decoding_changes(args)
 
-    from endash.model import load
+    from endash.model import Model
 
-    model = load(args.model)
+    model = Model.load(args.model)
     if args.between:
         write_lines(model.interpolate(*args.between, steps=args.count, **changes))
     else:

@@ -25,9 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Write a score for each line."""
-    from endash.model import load
+    from endash.model import Model
 
-    model = load(args.model)
+    model = Model.load(args.model)
     done = 0
     with progress("scoring", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         for chunk in read_chunks():

@@ -78,9 +78,9 @@ def _translator(
         with suppress(NotServedError):
             engine = Engine(args.model, **changes)
             return engine.translate, engine.check, engine.__str__
-    from endash.model import load
+    from endash.model import Model
 
-    model = load(args.model)
+    model = Model.load(args.model)
     if not model.task.verbatim:
         raise ModelError(
             f"{args.model} is a model of task.kind = {kind!r}, whose source is not a text as it stands: ask it by endash predict"
