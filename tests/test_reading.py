@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from endash.errors import LongTextError, TextError
-from endash.reading import read
+from endash.reading import Reading, read
 from endash.retrieval import PairIndex
 from endash.tasks import TranslationTask
 from endash.text import Codec
@@ -50,6 +51,14 @@ def test_what_is_read_is_what_a_key_names(codec: Codec) -> None:
         model.memory_keys(["on", "The door " + "and the door " * 30])
     with pytest.raises(TextError, match="a list of texts is needed"):
         model.memory_keys("door")
+
+
+def test_a_sound_or_picture_is_told_by_its_name_its_values_and_their_shape() -> None:
+    values = np.arange(24, dtype=np.uint8)
+    sources = [values.reshape(4, 2, 3), values.reshape(2, 4, 3), values.view(np.int16), values.reshape(4, 2, 3) + 1]
+    keys = [Reading(name, one, 1, ()).key("here") for name in ("a.png", "b.png") for one in sources]
+    assert len(set(keys)) == 8
+    assert Reading("a.png", sources[0].copy(), 1, ()).key("here") == keys[0]
 
 
 def test_a_pair_that_is_added_changes_the_keys_that_it_is_read_with(codec: Codec) -> None:

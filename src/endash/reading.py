@@ -41,10 +41,12 @@ class Reading:
     passages: tuple[list[int], ...]
 
     def key(self, origin: str) -> str:
-        """32 hexadecimal digits, the same if and only if the source, its passages and the encoder of this `origin` are."""
-        signal = isinstance(self.source, np.ndarray)
-        told = json.dumps([origin, self.text, self.passages])
-        return hashlib.blake2b(told.encode() + (self.source.tobytes() if signal else b""), digest_size=16).hexdigest()  # type: ignore[union-attr]
+        """32 hexadecimal digits, the same if and only if the text or the file's name and what is in it, the passages and the
+        encoder of this `origin` are: a memory knows the name, too."""
+        told, values = [origin, self.text, self.passages], b""
+        if isinstance(self.source, np.ndarray):
+            told, values = [*told, self.source.shape, str(self.source.dtype)], self.source.tobytes()
+        return hashlib.blake2b(json.dumps(told).encode() + values, digest_size=16).hexdigest()
 
 
 def read(
