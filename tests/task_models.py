@@ -74,5 +74,5 @@ def _record(kind: str, text: str) -> Record:
     if kind == "tagging":
         return Record(text, "", sources=words, targets=("O", "B-thing", "O", "O"))
     if kind == "inference":
-        return Record(f"{text}\n{text}", "yes" if "is" in words[-1] else "no", sources=(text, text))
+        return Record(f"{text}\n{text}", "yes" if "e" in words[-1] else "no", sources=(text, text))
     return Record(text, ("yes" if words[0] == "a" else "no") if kind in LABELS else text)

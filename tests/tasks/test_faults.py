@@ -254,6 +254,15 @@ def test_a_line_break_in_a_turn_begins_no_other() -> None:
     assert task.record("customer: It broke.\r\nagent: Oh.\r\n").source == "customer: It broke.\nagent: Oh."
 
 
+@pytest.mark.parametrize("kind", LABELS)
+def test_one_label_for_all_is_nothing_to_learn(kind: str) -> None:
+    made = recipe(kind)
+    targets = ("O", "O") if kind == "tagging" else ()
+    records = [Record(f"a {word}", "O", sources=("a", word), targets=targets) for word in TEXTS[0].split()]
+    with pytest.raises(CorpusError, match=r"^'O' is the only label of the train part, .*: give it records of others"):
+        made.does.vocabulary(lambda: records, made.text)
+
+
 def test_a_conversation_loses_its_first_turns_where_it_is_too_long() -> None:
     model = build("dialogue")
     task, codec = model.task, model.codec

@@ -90,8 +90,13 @@ class LabelTask(Task):
         return None if labels[0] else "the label is empty"
 
     def vocabulary(self, records: Callable[[], Iterable[Record]], config: TextConfig, **known: Any) -> Codec:
-        """See `Task.vocabulary`: the source's subwords, and the labels."""
+        """See `Task.vocabulary`: the source's subwords, and the labels. Raises CorpusError where all have the same one."""
         names = sorted({label for record in records() for label in self.labels(record)})
+        if len(names) == 1:
+            raise CorpusError(
+                f"{names[0]!r} is the only label of the train part, so there is nothing to tell apart: give it records of others, "
+                "and see that the reader's target names the labels"
+            )
         known.setdefault("target", Labels.of(names))
         return super().vocabulary(records, config, **known)
 
