@@ -46,14 +46,23 @@ def test_the_signature_says_how_the_figure_was_made():
     assert "norm:yes" in ter(["你好"], ["你好"], tokenize="zh").signature
 
 
-def test_the_interval_is_sacrebleus_and_holds_still():
-    found = bleu(HYPOTHESES, REFERENCES, confidence=True)
-    theirs = sacrebleu.metrics.BLEU().corpus_score(HYPOTHESES, [REFERENCES], n_bootstrap=1000)
-    assert (found.low, found.high) == (theirs._mean - theirs._ci, theirs._mean + theirs._ci)
+@pytest.mark.parametrize("metric", [bleu, chrf, ter])
+def test_the_interval_is_sacrebleus_and_holds_still(metric):
+    found = metric(HYPOTHESES, REFERENCES, confidence=True)
+    theirs = getattr(sacrebleu.metrics, {bleu: "BLEU", chrf: "CHRF", ter: "TER"}[metric])()
+    score = theirs.corpus_score(HYPOTHESES, [REFERENCES], n_bootstrap=1000)
+    # they sum in float32
+    assert (found.low, found.high) == pytest.approx((score._mean - score._ci, score._mean + score._ci), rel=1e-5)
     assert "bs:1000|seed:12345" in found.signature
-    assert found == bleu(HYPOTHESES, REFERENCES, confidence=True)
-    plain = bleu(HYPOTHESES, REFERENCES)
+    assert found == metric(HYPOTHESES, REFERENCES, confidence=True)
+    plain = metric(HYPOTHESES, REFERENCES)
     assert (plain.low, plain.high) == (None, None)
+
+
+@pytest.mark.parametrize("metric", [bleu, chrf, ter])
+def test_resamples_in_which_nothing_matches_count(metric):
+    found = metric(["x", "the cat is here"], ["", "the cat is here"], confidence=True)
+    assert found.low < found.high
 
 
 def test_chinese_is_scored_by_characters():
