@@ -58,7 +58,9 @@ class Distinct(Scorer):
 
     def value(self, given: Answered) -> float:
         """The share, 0 to 1; 0 where there is no n-gram."""
-        counts = sum((ngrams(plain_words(text), self.order) for text in given.texts(self.name)), ngrams((), 1))
+        counts = ngrams((), self.order)
+        for text in given.texts(self.name):
+            counts.update(ngrams(plain_words(text), self.order))
         return len(counts) / counts.total() if counts else 0.0
 
     def settings(self, given: Answered) -> list[str]:
