@@ -61,7 +61,7 @@ def main() -> None:
         except ValueError as error:  # such as a template for what is no meaning representation
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        found[name] = judge(task, test, answers)
+        found[name] = judge(task, test, answers, corpus=recipe.corpus)
     for path in options.models:
         found[path] = measure(load(path), test)
     print("\n".join([*workers.head(workers.machine()), *rows(found)]))

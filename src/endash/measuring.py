@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from endash.corpora import Record
-from endash.corpora.scripts import is_chinese
+from endash.corpora import CorpusConfig, Record, target_language
 from endash.errors import CorpusError, ModelError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.evaluation.metrics import of_answers
@@ -32,6 +31,7 @@ def measure(
     records: Sequence[Record],
     *,
     language: str | None = None,
+    corpus: CorpusConfig | None = None,
     confidence: bool = True,
     progress: Callable[[int], None] | None = None,
     further: Sequence[Scorer] = (),
@@ -40,7 +40,8 @@ def measure(
     """Answer each record, and measure the answers by the metrics of the model's task, and by `further` ones.
 
     Records of several families (``family`` or ``prompt`` of their reader) are measured by family, too. `language` is that of
-    what is written, found out by its letters if it is not given; `confidence` adds 95 % intervals; `progress` and `decoding` as for
+    what is written, found out as by `target_language` if it is not given; `corpus` is what the records are of, by default the
+    model's own; `confidence` adds 95 % intervals; `progress` and `decoding` as for
     `Model.answer`. Raises CorpusError if there is no record.
     """
     if not records:
@@ -59,6 +60,7 @@ def measure(
         records,
         answers,
         language=language,
+        corpus=corpus or model.recipe.corpus,
         confidence=confidence,
         further=further,
         losses=losses,
@@ -74,6 +76,7 @@ def judge(
     answers: Sequence[Answer],
     *,
     language: str | None = None,
+    corpus: CorpusConfig | None = None,
     confidence: bool = True,
     further: Sequence[Scorer] = (),
     losses: Sequence[tuple[float, int]] = (),
@@ -89,13 +92,10 @@ def judge(
 
     def figures(rows: Sequence[int]) -> Evaluation:
         some = [records[row] for row in rows]
-        references = [task.references(record) for record in some]
-        written = language
-        if written is None and task.writes == "text" and is_chinese([one[0] for one in references if one]):
-            written = "zh"
+        written = language or (target_language(some, corpus) if task.writes == "text" else None)
         found = evaluate(
             [answers[row] for row in rows],
-            references,
+            [task.references(record) for record in some],
             metrics=[*(name for name in names if task.measures(name, some)), *further],
             sources=[record.source for record in some],
             losses=[losses[row] for row in rows] if losses else (),

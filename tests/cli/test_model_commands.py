@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from endash.loading import load
+
 Cli = Callable[..., Any]
 LINES = ["The door is on.", "", "  The light is off. ", "The fan\u2028is open.", "The lock is new. " * 20]
 
@@ -244,6 +246,16 @@ def test_evaluate_takes_the_language_from_the_column(cli: Cli, model: Path, tmp_
             cli("evaluate", model, f"{tmp_path}/test.tsv:en,zh", "--json", "--beam", 1, *arguments).out
         )
         assert tokenizer in figures["signatures"]["bleu"]
+
+
+def test_evaluate_takes_the_language_from_the_recipe_s_own_reader(cli: Cli, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("en\tth\nthe door .\tDie\nthe fan .\tder\n", encoding="utf-8")
+    asked = load(model)
+    test = f"corpus.test={{kind='tsv',path='{tmp_path}/test.tsv',source='en',target='th'}}"
+    asked.recipe = asked.recipe.changed([test, "corpus.split.test=0.0"])
+    asked.save(tmp_path / "thai")
+    figures = json.loads(cli("evaluate", tmp_path / "thai", "--json", "--beam", 1).out)
+    assert "tok:char" in figures["signatures"]["bleu"]
 
 
 def test_evaluate_knows_chinese_where_nothing_names_it(cli: Cli, model: Path, tmp_path: Path) -> None:

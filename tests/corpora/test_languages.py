@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from endash.corpora import guess_reader, readers
+from endash.corpora import CorpusConfig, Record, guess_reader, readers, target_language
 from endash.corpora.scripts import is_chinese, known_language
 
 PO = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\nLanguage: zh_CN\\n"\n\nmsgid "a"\nmsgstr "门"\n'
@@ -43,3 +43,30 @@ def test_chinese_is_known_by_its_script() -> None:
     assert is_chinese(["门是红色的 {name}"])
     assert not is_chinese(["the door", "门"])
     assert not is_chinese(["42", ""])
+
+
+def test_the_readers_of_records_tell_their_language_and_else_their_letters(tmp_path: Path) -> None:
+    table = readers.config("tsv")
+    german, japanese, unnamed = (table(path="x.tsv", source="en", target=name) for name in ("de", "ja", "b"))
+    english, chinese = Record("a", "the door"), Record("a", "门")
+    assert target_language([english], CorpusConfig(train=(japanese,))) == "ja"
+    assert target_language([english], CorpusConfig(train=(german,), test=(unnamed, japanese))) == "ja"
+    assert target_language([english], CorpusConfig(train=(german,), test=(unnamed,))) == "de"
+    assert target_language([english], CorpusConfig(train=(german, japanese))) is None
+    assert target_language([chinese], CorpusConfig(train=(unnamed,))) == "zh"
+    assert target_language([chinese]) == "zh"
+    gone = readers.config("po")(path=str(tmp_path / "gone.po"))
+    assert target_language([english], CorpusConfig(train=(gone,))) is None
+
+
+def test_each_family_has_the_language_of_its_own_reader() -> None:
+    table = readers.config("tsv")
+    corpus = CorpusConfig(
+        train=tuple(
+            table(path="x.tsv", source="en", target=code, prompt=f"{code}: {{source}}", family=code)
+            for code in ("de", "ja")
+        )
+    )
+    some = [Record("a", "b", family=code) for code in ("de", "ja")]
+    assert [target_language([one], corpus) for one in some] == ["de", "ja"]
+    assert target_language(some, corpus) is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import VOCABULARY, TinyNetwork
 
-from endash.corpora import Record
+from endash.corpora import CorpusConfig, Record, guess_reader
 from endash.decoding.config import DecodingConfig
 from endash.example import Example
 from endash.tasks import TranslationTask
@@ -26,9 +26,9 @@ PAIRS = [(f"s{number}", f"the target of sentence {number}") for number in range(
 class Answers:
     """A model that knows every target, and counts how often it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, corpus: CorpusConfig | None = None) -> None:
         self.network = TinyNetwork()
-        self.recipe = SimpleNamespace(decoding=DecodingConfig())
+        self.recipe = SimpleNamespace(decoding=DecodingConfig(), corpus=corpus)
         self.task = TASK
         self.asked: list[dict[str, Any]] = []
 
@@ -37,16 +37,16 @@ class Answers:
         return [dict(PAIRS)[record.source] for record in records]
 
 
-def validator(folder: Path, metric: str, pairs: list[tuple[str, str]] = PAIRS) -> tuple[Validator, Answers]:
+def validator(folder: Path, metric: str, corpus: CorpusConfig | None = None) -> tuple[Validator, Answers]:
     examples = Examples.write(
         folder / "valid",
         [Example([5 + number, 3], [6, 7 + number, 3]) for number in range(5)],
         passages=0,
         vocabulary=VOCABULARY,
         fingerprint="x",
-        about=lambda: {"records": [{"row": 0, "source": source, "target": target} for source, target in pairs]},
+        about=lambda: {"records": [{"row": 0, "source": source, "target": target} for source, target in PAIRS]},
     )
-    model = Answers()
+    model = Answers(corpus)
     config = TrainingConfig.model_validate({"metric": metric, "batch_tokens": 6})
     return Validator(model, examples, config, Machine(torch.device("cpu"), torch.float32)), model  # type: ignore[arg-type]
 
@@ -86,3 +86,14 @@ def test_it_is_left_between_translations_when_asked_to_stop(tmp_path: Path, monk
     model.answer = stopped  # type: ignore[method-assign]
     assert validate(stop) is None
     assert len(model.asked) == 2
+
+
+def test_bleu_is_by_the_tokenizer_of_the_language_that_the_corpus_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pairs.tsv").write_text("en\tja\n", encoding="utf-8")
+    reader = guess_reader(f"{tmp_path}/pairs.tsv")
+    asked: list[str | None] = []
+    monkeypatch.setattr(TASK, "value", lambda *_, language=None: asked.append(language) or 0.0, raising=False)
+    validator(tmp_path, "bleu", CorpusConfig(train=(reader,)))[0](Stop())
+    assert asked == ["ja"]

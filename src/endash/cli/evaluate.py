@@ -3,7 +3,8 @@
 Without CORPUS it is the test part of the model's recipe. CORPUS is a file like those that the model was trained on; for a
 translation it is any file of pairs, such as test.tsv, test.tmx or app.po; test.en,test.de for two aligned files; test.tsv:en,de
 to name the columns. --against MODEL2 also tells whether the difference between the two is more than luck. BLEU's tokenizer is
-that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters.
+that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters; without
+CORPUS those of the recipe's own files.
 
 example:
   endash evaluate runs/demo test.tsv:en,de --json
@@ -21,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_records, naming_records, records_like, test_records
+from endash.cli.sources import corpus_of, naming_records, records_of
 from endash.cli.streams import output
 from endash.errors import EndashError
 
 if TYPE_CHECKING:
-    from endash.config import Config
-    from endash.corpora import Record
+    from endash.corpora import CorpusConfig
     from endash.evaluation.compare import Comparison
     from endash.evaluation.evaluate import Evaluation
     from endash.loading import AnyModel
@@ -68,11 +68,20 @@ def run(args: Namespace) -> None:
         _check(args, path, model, changes)
         if model.recipe.task != models[args.model].recipe.task:
             raise EndashError(f"{args.against} is of another [task] than {args.model}: compare models of one task")
-    records, language = _records(args, models[args.model])
+    corpus = _corpus(args, models[args.model])
+    records = records_of(corpus, models[args.model].task.fault)
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
         with progress(path, total=len(records)) as advance, naming_records(records):
-            found[path] = measure(model, records, language=language, progress=advance, further=further, **changes)
+            found[path] = measure(
+                model,
+                records,
+                language=args.language,
+                corpus=corpus,
+                progress=advance,
+                further=further,
+                **changes,
+            )
     comparison = compare(*found.values()) if len(found) == 2 else None
     if args.html:
         _write_page(args, found, comparison)
@@ -97,19 +106,17 @@ def _check(args: Namespace, path: str, model: AnyModel, changes: dict[str, Any])
         )
 
 
-def _records(args: Namespace, model: AnyModel) -> tuple[list[Record], str | None]:
-    """What is to be answered, and the language of what is to be written, where it is known."""
-    from endash.corpora import guess_reader
+def _corpus(args: Namespace, model: AnyModel) -> CorpusConfig:
+    """The corpus whose test part is to be answered."""
     from endash.tasks import TranslationTask
 
     if args.corpus is None:
         if not model.recipe.corpus.test and not model.recipe.corpus.shares().test:
             raise EndashError(f"the recipe of {args.model} has no test part: name a CORPUS to evaluate on")
-        return test_records(model.recipe), args.language
+        return model.recipe.corpus
     if isinstance(model.task, TranslationTask):
-        records = corpus_records(args.corpus)
-        return records, args.language or _language(guess_reader(args.corpus), [one.target for one in records])
-    return records_like(model.recipe, args.corpus, args.files), args.language
+        return corpus_of(args.corpus)
+    return corpus_of(args.corpus, model.recipe, args.files)
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
@@ -151,11 +158,3 @@ def _write_page(args: Namespace, found: dict[str, Evaluation], comparison: Compa
         import webbrowser
 
         webbrowser.open(written.absolute().as_uri())
-
-
-def _language(reader: Config, targets: list[str]) -> str | None:
-    """The target's language, as its column, file or header calls it; Chinese where none does and most letters are Han."""
-    from endash.corpora import readers
-    from endash.corpora.scripts import is_chinese
-
-    return readers.build(reader).target_language() or ("zh" if is_chinese(targets) else None)

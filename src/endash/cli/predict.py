@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import positive
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_records, naming_records, records_like, records_of_lines
+from endash.cli.sources import corpus_of, corpus_records, naming_records, records_of, records_of_lines
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
 from endash.errors import EndashError
 
@@ -67,7 +67,7 @@ def run(args: Namespace) -> None:
 
     with progress("answering", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         if args.corpus:
-            records = records_like(model.recipe, args.corpus, args.files)
+            records = records_of(corpus_of(args.corpus, model.recipe, args.files), model.task.fault)
             with naming_records(records):
                 write_lines(map(one_line, lines(records)))
             return

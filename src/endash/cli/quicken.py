@@ -14,7 +14,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from endash.cli.parser import note
-from endash.cli.sources import corpus_records
+from endash.cli.sources import corpus_of, corpus_records, records_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,19 +28,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Try, tell, and save what is kept."""
     from endash import model_folder
-    from endash.corpora.scripts import is_chinese
+    from endash.corpora import target_language
+    from endash.evaluation.translation import tokenizer_for
     from endash.model import Model
     from endash.quicken import learn, quicken
 
     folder = model_folder.find(Path(args.model))
     model = Model.load(folder)
-    judged, learned = (
-        [(record.source, record.target) for record in corpus_records(corpus)] if corpus else []
-        for corpus in (args.corpus, args.learn)
-    )
-    if learned:
-        learn(model, learned)
-    tokenize = "zh" if is_chinese([target for _, target in judged]) else None
+    corpus = corpus_of(args.corpus)
+    records = records_of(corpus)
+    judged = [(record.source, record.target) for record in records]
+    if args.learn:
+        learn(model, [(record.source, record.target) for record in corpus_records(args.learn)])
+    tokenize = tokenizer_for(target_language(records, corpus))
     told = []
     for trial in quicken(model, judged, most=args.most, tokenize=tokenize):
         told.append(f"{trial}{'' if trial.kept else '; not kept'}")

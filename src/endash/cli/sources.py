@@ -11,49 +11,38 @@ from endash.cli.streams import naming_lines, read_all
 from endash.errors import CorpusError, EndashError, LongTextError, TextError
 
 if TYPE_CHECKING:
-    from endash.corpora import Record
+    from endash.corpora import CorpusConfig, Fault, Record
     from endash.loading import AnyModel
     from endash.recipe import Recipe
 
 
 def corpus_records(path: str) -> list[Record]:
     """The pairs of a file as users name it; what was guessed of it, and what was bad in it, is told."""
-    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns
-
-    reader = guess_reader(path)
-    if guessed := guessed_columns(path):
-        note(guessed)
-    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test")
-    records = list(corpus)
-    note(str(corpus.report))
-    return records
+    return records_of(corpus_of(path))
 
 
-def records_like(recipe: Recipe, path: str, files: str | None = None) -> list[Record]:
-    """The records of a file that is read as the recipe reads its train part; what was bad in it is told.
+def corpus_of(path: str, recipe: Recipe | None = None, files: str | None = None) -> CorpusConfig:
+    """The corpus whose test part is a file as users name it; what was guessed of it is told.
 
-    A path that names its columns, as FILE:a,b, or that is of another kind of file, is read as users name it. `files` is where
-    the recordings or pictures are that it names.
+    With a `recipe` it is read as that reads its train part. A path that names its columns, as FILE:a,b, or that is of another
+    kind of file, is read as users name it. `files` is where the recordings or pictures are that it names.
     """
-    from endash.corpora import Corpus, CorpusConfig, guess_reader, guessed_columns, like
+    from endash.corpora import CorpusConfig, guess_reader, guessed_columns, like
 
-    own = recipe.corpus.train[0] if recipe.corpus.train else None
+    own = recipe.corpus.train[0] if recipe and recipe.corpus.train else None
     reader = None if own is None else like(own, path, files=files)
     if reader is None:
         reader = guess_reader(path)
         if guessed := guessed_columns(path):
             note(guessed)
-    corpus = Corpus(CorpusConfig(train=(reader,), test=(reader,)), "test", fault=recipe.does.fault)
-    records = list(corpus)
-    note(str(corpus.report))
-    return records
+    return CorpusConfig(train=(reader,), test=(reader,))
 
 
-def test_records(recipe: Recipe) -> list[Record]:
-    """The records of a recipe's test part; what was bad in it is told."""
+def records_of(config: CorpusConfig, fault: Fault | None = None) -> list[Record]:
+    """The records of a corpus's test part; what was bad in it, as by `fault`, is told."""
     from endash.corpora import Corpus
 
-    corpus = Corpus(recipe.corpus, "test", fault=recipe.does.fault)
+    corpus = Corpus(config, "test", fault=fault)
     records = list(corpus)
     note(str(corpus.report))
     return records

@@ -3,6 +3,7 @@
 from endash.corpora.corpus import Corpus, CorpusConfig, Fault, Part, SplitConfig
 from endash.corpora.filters import filters
 from endash.corpora.guess import guess_reader, guessed_columns, like
+from endash.corpora.languages import target_language
 from endash.corpora.media import Media
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record
@@ -26,5 +27,6 @@ __all__ = [
     "guessed_columns",
     "like",
     "readers",
+    "target_language",
     "translate_file",
 ]

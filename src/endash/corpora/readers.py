@@ -34,9 +34,13 @@ def verbatim(text: str) -> Job:
 
 
 class Reader(ABC):
-    """Reads the pairs of one format. A class of its own for each format, registered in `readers` with its nested Config."""
+    """Reads the pairs of one format. A class of its own for each format, registered in `readers` with its nested Config.
+
+    `family` is what its records are called, if they are.
+    """
 
     Config: ClassVar[type[Config]]
+    family: str = ""
 
     def __init__(self, config: Any) -> None:
         self.config = config

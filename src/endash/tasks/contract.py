@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from endash.config import Config
 from endash.corpora import Record
-from endash.corpora.scripts import is_chinese
 from endash.errors import CorpusError
 from endash.evaluation.metrics import scorer
 from endash.evaluation.scorer import Answer, answered
@@ -171,10 +170,11 @@ class Task(ABC):
         """Whether one of its metrics has something to measure in these records."""
         return True
 
-    def value(self, metric: str, answers: Sequence[Answer], records: Sequence[Record]) -> float:
-        """One of its metrics, of an answer to each record."""
+    def value(
+        self, metric: str, answers: Sequence[Answer], records: Sequence[Record], *, language: str | None = None
+    ) -> float:
+        """One of its metrics, of an answer to each record; `language` is that of the answers, where they are texts."""
         references = [self.references(record) for record in records]
-        language = "zh" if is_chinese([one[0] for one in references if one]) else None
         given = answered(answers, references, sources=[record.source for record in records])
         return scorer(metric, language=language).value(given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from endash.corpora import target_language
 from endash.loading import AnyModel
 from endash.tasks import Answer
 from endash.training.batches import epoch_batches
@@ -24,7 +25,9 @@ class Validator:
     def __init__(self, model: AnyModel, valid: Examples, config: TrainingConfig, machine: Machine) -> None:
         self.model, self.valid, self.config, self.machine = model, valid, config, machine
         self.records = records_of(valid)
-        self.decoding = model.recipe.decoding.quick() if model.task.writes == "text" else {}
+        writes = model.task.writes == "text"
+        self.decoding = model.recipe.decoding.quick() if writes else {}
+        self.language = target_language(self.records, model.recipe.corpus) if writes else None
 
     @torch.no_grad()
     def __call__(self, stop: Stop) -> dict[str, float] | None:
@@ -39,7 +42,7 @@ class Validator:
         answers = self._answers(stop)
         if answers is None:
             return None
-        return figures | {metric: self.model.task.value(metric, answers, self.records)}
+        return figures | {metric: self.model.task.value(metric, answers, self.records, language=self.language)}
 
     def _losses(self) -> dict[str, float]:
         """The loss in nats per target token, its named parts in nats per example."""

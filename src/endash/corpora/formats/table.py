@@ -129,7 +129,7 @@ class Table(Reader):
         self._texts = [column for setting in ("source", "target", "prompt") for column in named[setting]]
         self._keys = named["key"]
         self._prompt = Prompt.parse(self.config.prompt) if self.config.prompt else None
-        self._family = self.config.family or (self._prompt.family if self._prompt else "")
+        self.family = self.config.family or (self._prompt.family if self._prompt else "")
         self._filled = [column for side in self._of_several() for column in named[side]]
         if self._prompt is not None:
             self._filled += named["prompt"] + (named["source"] if "source" in self._prompt.names else [])
@@ -206,4 +206,4 @@ class Table(Reader):
             key = key or source_key(given) or given  # a sentence is held out in every language that it is asked for in
             source = self._prompt.fill(lambda name: given if name == "source" else text_of(cells[config.column(name)]))
             sources = ()
-        return Record(source, targets[0] if targets else target, where, sources, targets, key, media, self._family)
+        return Record(source, targets[0] if targets else target, where, sources, targets, key, media, self.family)
