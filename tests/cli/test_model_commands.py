@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from endash.loading import load
+from endash.model import Model
 
 Cli = Callable[..., Any]
 LINES = ["The door is on.", "", "  The light is off. ", "The fan\u2028is open.", "The lock is new. " * 20]
@@ -256,6 +257,22 @@ def test_evaluate_takes_the_language_from_the_recipe_s_own_reader(cli: Cli, mode
     asked.save(tmp_path / "thai")
     figures = json.loads(cli("evaluate", tmp_path / "thai", "--json", "--beam", 1).out)
     assert "tok:char" in figures["signatures"]["bleu"]
+
+
+def test_evaluate_asks_by_the_prompt_that_was_learned_with(
+    cli: Cli, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test.tsv").write_text("en\tde\nthe door .\tDie\n", encoding="utf-8")
+    asked = load(model)
+    asked.recipe = asked.recipe.changed(["corpus.train={kind='tsv',path='x.tsv',prompt='German: {source}'}"])
+    asked.save(tmp_path / "prompted")
+    read: list[str] = []
+    answer = Model.answer
+    monkeypatch.setattr(
+        Model, "answer", lambda self, some, **how: read.extend(one.source for one in some) or answer(self, some, **how)
+    )
+    assert cli("evaluate", tmp_path / "prompted", f"{tmp_path}/test.tsv:en,de", "--beam", 1).code == 0
+    assert read == ["German: the door ."]
 
 
 def test_evaluate_knows_chinese_where_nothing_names_it(cli: Cli, model: Path, tmp_path: Path) -> None:

@@ -61,7 +61,19 @@ def test_files_are_where_they_were_or_elsewhere() -> None:
 
 
 def test_columns_that_the_path_names_are_taken() -> None:
-    assert like(settings("tsv", **PAIR), "b.tsv:en,de") == guess_reader("b.tsv:en,de")
+    named = guess_reader("b.tsv:en,de")
+    assert like(settings("tsv", source="a", target="b"), "b.tsv:en,de") == named
+    asked = {"prompt": PAIR["prompt"], "family": "it"}
+    assert like(settings("tsv", **PAIR, family="it"), "b.tsv:en,de") == named.model_copy(update=asked)
+
+
+def test_what_has_no_prompt_is_refused_where_the_model_is_asked_by_one() -> None:
+    with pytest.raises(
+        CorpusError, match=r"b.mo: the model's sources are made by a prompt .*: give a file of .tsv or .jsonl"
+    ):
+        like(settings("tsv", **PAIR), "b.mo")
+    with pytest.raises(CorpusError, match=r"b.tsv:0,1 cannot be read as the model's corpus was: .*header = false"):
+        like(settings("tsv", **PAIR | {"prompt": "{premise}?"}), "b.tsv:0,1")
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,11 @@ def _corpus(args: Namespace, model: AnyModel) -> CorpusConfig:
         if not model.recipe.corpus.test and not model.recipe.corpus.shares().test:
             raise EndashError(f"the recipe of {args.model} has no test part: name a CORPUS to evaluate on")
         return model.recipe.corpus
-    if isinstance(model.task, TranslationTask):
-        return corpus_of(args.corpus)
-    return corpus_of(args.corpus, model.recipe, args.files)
+    # any pairs are a translation's, but where it is asked by a prompt
+    pairs = isinstance(model.task, TranslationTask) and not any(
+        getattr(one, "prompt", None) for one in model.recipe.corpus.train
+    )
+    return corpus_of(args.corpus, None if pairs else model.recipe, args.files)
 
 
 def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from endash.cli.streams import naming_lines, read_all
 from endash.errors import CorpusError, EndashError, LongTextError, TextError
 
 if TYPE_CHECKING:
+    from endash.config import Config
     from endash.corpora import CorpusConfig, Fault, Record
     from endash.loading import AnyModel
     from endash.recipe import Recipe
@@ -24,18 +26,44 @@ def corpus_records(path: str) -> list[Record]:
 def corpus_of(path: str, recipe: Recipe | None = None, files: str | None = None) -> CorpusConfig:
     """The corpus whose test part is a file as users name it; what was guessed of it is told.
 
-    With a `recipe` it is read as that reads its train part. A path that names its columns, as FILE:a,b, or that is of another
-    kind of file, is read as users name it. `files` is where the recordings or pictures are that it names.
+    With a `recipe` it is read as that reads its train or test part; of several readers, by the one that reads this very file, or
+    these columns of it. A path that names its columns, as FILE:a,b, or that is of another kind of file, is read as users name it,
+    and asked with the recipe's prompt. `files` is where the recordings or pictures are that it names. Raises CorpusError where
+    the recipe has several prompts or families, and it cannot be told which of them is meant.
     """
     from endash.corpora import CorpusConfig, guess_reader, guessed_columns, like
 
-    own = recipe.corpus.train[0] if recipe and recipe.corpus.train else None
+    own = _own_reader(path, recipe) if recipe else None
     reader = None if own is None else like(own, path, files=files)
     if reader is None:
         reader = guess_reader(path)
         if guessed := guessed_columns(path):
             note(guessed)
     return CorpusConfig(train=(reader,), test=(reader,))
+
+
+def _own_reader(path: str, recipe: Recipe) -> Config | None:
+    """The settings of the recipe's reader by which a file is read; None if it has none, or the file's columns are another's."""
+    from endash.corpora.guess import split_names
+    from endash.corpora.readers import readers
+
+    file, *columns = split_names(path, None, None)
+    own = [*recipe.corpus.train, *recipe.corpus.test]
+    of_file = [one for one in own if os.path.realpath(getattr(one, "path", "")) == os.path.realpath(file)] or own
+    named = [one for one in of_file if [str(getattr(one, side, "")) for side in ("source", "target")] == columns]
+    found = named or of_file
+    asked = {(getattr(one, "prompt", None), readers.build(one).family): one for one in found}
+    if len(asked) < 2:
+        return found[0] if found else None
+    told = ", ".join(sorted({family or "other" for _, family in asked}))
+    if any(columns) and not named:
+        note(f"{path}: the sources are asked as they stand, with no prompt of the families {told}")
+        return None
+    raise CorpusError(
+        f"{path}: the model's corpus has the families {told}, and it cannot be told which of them these records are of: leave CORPUS "
+        f"out for the model's own test part, or name the columns: those of one of them, as {file}:en,de, or any others, whose "
+        "sources are then asked as they stand"
+    )
 
 
 def records_of(config: CorpusConfig, fault: Fault | None = None) -> list[Record]:

@@ -78,7 +78,8 @@ def like(config: Config, path: str, *, files: str | None = None) -> Config:
     What it says of the rows of its own file does not hold of the other: its class names that in ``elsewhere``. `files` is where
     the recordings or pictures of the other are, if not where its own are. A TSV file may stand for JSONL with fields of the same
     names, and the other way round. A path that names columns, ``FILE.tsv:en,de``, and one of another format are guessed as by
-    `guess_reader`. Raises CorpusError as that does, and for `files` where the sources are texts.
+    `guess_reader`, and get the prompt. Raises CorpusError as that does, for `files` where the sources are texts, and for a format
+    that takes no prompt where there is one.
     """
     kind = None if any(split_names(path, None, None)[1:]) else _kind_like(config, path)
     if files is not None and (kind is None or getattr(config, "files", None) is None):
@@ -86,12 +87,28 @@ def like(config: Config, path: str, *, files: str | None = None) -> Config:
             f"files = {files!r}: the sources of {path} are texts, and no files belong to them: leave it out"
         )
     if kind is None:
-        return guess_reader(path)
+        return _prompted(config, guess_reader(path), path)
     held = {name: getattr(config, name) for name in type(config).model_fields if name != "kind"}
     held |= {"path": path} | ({"files": files} if files is not None else {}) | getattr(config, "elsewhere", {})
     fields = readers.config(kind).model_fields
+    return _made(kind, {name: value for name, value in held.items() if name in fields}, path)
+
+
+def _prompted(config: Config, guessed: Config, path: str) -> Config:
+    """The settings `guessed` for a path, with the prompt and family of `config`."""
+    asked = {name: held for name in ("prompt", "family") if (held := getattr(config, name, None)) is not None}
+    if not asked.keys() <= type(guessed).model_fields.keys():
+        if "prompt" not in asked:
+            return guessed
+        raise CorpusError(
+            f"{path}: the model's sources are made by a prompt from the columns of a table: give a file of .tsv or .jsonl"
+        )
+    return _made(str(getattr(guessed, "kind")), guessed.model_dump() | asked, path)  # noqa: B009
+
+
+def _made(kind: str, settings: dict[str, Any], path: str) -> Config:
     try:
-        return readers.config(kind).model_validate({name: value for name, value in held.items() if name in fields})
+        return readers.config(kind).model_validate(settings)
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise CorpusError(f"{path} cannot be read as the model's corpus was: {reason}") from None
