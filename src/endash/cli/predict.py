@@ -1,8 +1,8 @@
 """ask a model of any task: a label, tags or a text for each line of standard input
 
 What a line holds is told by the task of the model: a text; a premise and a hypothesis with a tab between; words with spaces
-between; turns of a conversation with ⏎ between; the path of a recording or picture. --in FILE reads a corpus as the model's
-recipe reads its own.
+between; turns of a conversation with ⏎ between; the path of a recording or picture. --in FILE reads the sources of a corpus
+as the model's recipe reads its own, with answers beside them or without, and answers every row.
 
 example:
   echo "Where is my new card?" | endash predict runs/banking77 --probabilities 3
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import positive
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_of, corpus_records, naming_records, records_of, records_of_lines
+from endash.cli.sources import corpus_records, naming_records, records_of_lines, sources_of
 from endash.cli.streams import naming_lines, one_line, read_chunks, write_lines
 from endash.errors import EndashError
 
@@ -67,7 +67,7 @@ def run(args: Namespace) -> None:
 
     with progress("answering", busy=not sys.stdin.isatty() and not sys.stdout.isatty()) as advance:
         if args.corpus:
-            records = records_of(corpus_of(args.corpus, model.recipe, args.files), model.task.fault)
+            records = sources_of(model, args.corpus, args.files)
             with naming_records(records):
                 write_lines(map(one_line, lines(records)))
             return

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from endash.cli.parser import note
 from endash.cli.streams import naming_lines, read_all
 from endash.errors import CorpusError, EndashError, LongTextError, TextError
+from endash.registry import kind_of
 
 if TYPE_CHECKING:
     from endash.config import Config
     from endash.corpora import CorpusConfig, Fault, Record
     from endash.loading import AnyModel
     from endash.recipe import Recipe
+    from endash.tasks import Task
 
 
 def corpus_records(path: str) -> list[Record]:
@@ -74,6 +77,35 @@ def records_of(config: CorpusConfig, fault: Fault | None = None) -> list[Record]
     records = list(corpus)
     note(str(corpus.report))
     return records
+
+
+def sources_of(model: AnyModel, path: str, files: str | None = None) -> list[Record]:
+    """A record of each row of a file, read as the model's recipe reads its own but for the targets, which need not be there.
+
+    Raises CorpusError for the first row that holds no source.
+    """
+    from endash.corpora import BadLine
+    from endash.corpora.readers import readers
+
+    (reader,) = corpus_of(path, model.recipe, files).test
+    if {"source", "target"} <= type(reader).model_fields.keys() and kind_of(reader) in ("tsv", "jsonl", "lines"):
+        reader = reader.model_copy(update={"target": getattr(reader, "source")})  # noqa: B009  (a format's own settings)
+    records = []
+    for one in readers.build(reader).read():
+        if isinstance(one, BadLine):
+            raise CorpusError(f"{one}: mend it, for each row gets an answer")
+        if reason := _source_fault(model.task, one):
+            raise CorpusError(f"{one.where}: {reason}: mend it, for each row gets an answer")
+        records.append(one)
+    return records
+
+
+def _source_fault(task: Task, record: Record) -> str | None:
+    """Why a record, whatever its target, cannot be answered."""
+    if task.reads == task.writes == "text":
+        return None
+    count = len(record.parts) if task.writes == "tags" else 1
+    return task.fault(replace(record, target="O", targets=("O",) * count))  # as if it had one that is right
 
 
 def records_of_lines(model: AnyModel, lines: Iterable[str], *, first: int) -> list[Record]:
