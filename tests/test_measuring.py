@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from endash.corpora import Record
+from endash.errors import CorpusError
 from endash.latent import bound
 from endash.measuring import judge, measure
 from endash.model import Model
@@ -66,3 +67,37 @@ def test_a_latent_vector_is_measured_by_its_bound_and_its_units():
     assert found["kl"].value == pytest.approx(float(of_texts.kl.sum(1).mean()))
     judged = judge(model.task, records, list(TEXTS))
     assert [metric.name for metric in judged.metrics] == ["bleu", "chrf"]
+
+
+LONG = " ".join(TEXTS * 8)
+
+
+def test_what_is_longer_than_the_model_takes_is_left_out_and_told() -> None:
+    records = [Record(text, text) for text in (TEXTS[0], LONG, *TEXTS[1:])]
+    found = measure(build("generation"), records, confidence=False)
+    assert found.given.sources == TEXTS
+    assert found.notes[-1] == "1 of 5 records are longer than a model takes, and are left out"
+    assert measure(build("generation"), [records[0]], confidence=False).notes == ()
+    with pytest.raises(CorpusError, match=r"each of the 1 records is longer than .* text.max_length = 40 tokens"):
+        measure(build("generation"), records[1:2])
+
+
+def test_two_models_are_measured_on_what_both_can_read() -> None:
+    one, other = build("generation"), build("generation", "text.max_length=400")
+    middle = " ".join(TEXTS * 2)
+    records = [Record(text, text) for text in (TEXTS[0], middle)]
+    assert len(measure(other, records, confidence=False).given) == 2
+    assert measure(other, records, beside=[one], confidence=False).given.sources == TEXTS[:1]
+    assert measure(one, records, beside=[other], confidence=False).given.sources == TEXTS[:1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("inference", 1), ("classification", 2), ("tagging", 2), ("translation", 2), ("dialogue", 2)]
+)
+def test_what_is_read_in_parts_or_shortened_is_not_too_long(kind: str, kept: int) -> None:
+    model = build("generation", "task={kind='translation'}") if kind == "translation" else build(kind)
+    long = LONG.replace(" the", ".\nThe")
+    tags = {"tagging": lambda text: ("O",) * len(text.split())}.get(kind, lambda text: ())
+    parts = {"tagging": str.split, "inference": lambda text: [text, text]}.get(kind, lambda text: [])
+    records = [Record(text, "yes", sources=tuple(parts(text)), targets=tags(text)) for text in (TEXTS[0], long)]
+    assert len(measure(model, records, confidence=False).given) == kept

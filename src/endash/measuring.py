@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from endash.corpora import CorpusConfig, Record, target_language
-from endash.errors import CorpusError, ModelError
+from endash.errors import CorpusError, ModelError, TextError
 from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.evaluation.metrics import of_answers
 from endash.evaluation.resampling import Floats
@@ -35,6 +35,7 @@ def measure(
     confidence: bool = True,
     progress: Callable[[int], None] | None = None,
     further: Sequence[Scorer] = (),
+    beside: Sequence[AnyModel] = (),
     **decoding: Any,
 ) -> Evaluation:
     """Answer each record, and measure the answers by the metrics of the model's task, and by `further` ones.
@@ -42,7 +43,8 @@ def measure(
     Records of several families (``family`` or ``prompt`` of their reader) are measured by family, too. `language` is that of
     what is written, found out as by `target_language` if it is not given; `corpus` is what the records are of, by default the
     model's own; `confidence` adds 95 % intervals; `progress` and `decoding` as for
-    `Model.answer`. Raises CorpusError if there is no record.
+    `Model.answer`. A record that is longer than this model takes, or than one of those `beside` which it is compared with, is left
+    out, and a note says so. Raises CorpusError if no record is left.
     """
     if not records:
         raise CorpusError("0 records to evaluate: the corpus is empty, or its filters dropped every record")
@@ -51,6 +53,7 @@ def measure(
             f"task.kind = {kind_of(model.recipe.task)!r} is judged by its loss alone, which its README.md tells: evaluate a model "
             "that was trained on from this one"
         )
+    given, records = len(records), answerable([model, *beside], records)
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
     seconds = time.perf_counter() - begun
@@ -67,7 +70,40 @@ def measure(
         latents=latents,
         seconds=seconds,
     )
-    return replace(found, notes=(*found.notes, *_unknown(model, records))) if isinstance(model, LabelModel) else found
+    notes = _unknown(model, records) if isinstance(model, LabelModel) else []
+    if len(records) < given:
+        notes.append(f"{given - len(records):,} of {given:,} records are longer than a model takes, and are left out")
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def answerable(models: Sequence[AnyModel], records: Sequence[Record]) -> list[Record]:
+    """The records that are not too long for any of these models. Raises CorpusError if there are none."""
+    found = [record for record in records if all(_takes(model, record) for model in models)]
+    if not found:
+        limit = min(model.codec.config.max_length for model in models)
+        raise CorpusError(
+            f"each of the {len(records):,} records is longer than a model takes, text.max_length = {limit} tokens: there is "
+            "nothing to measure"
+        )
+    return found
+
+
+def _takes(model: AnyModel, record: Record) -> bool:
+    """Whether a record can be read, at once, or in parts where its task has it so."""
+    task, codec = model.task, model.codec
+    try:
+        if isinstance(model, LabelModel):
+            model.task.divided(record, codec)
+        elif task.reads == "text":
+            first, *joined = task.sources(task.fit(record, codec))
+            # the model's loss of a text is that of the text as a whole
+            if task.by_sentence and not task.joins and all(map(of_answers, task.metrics)):
+                codec.split_source(first)
+            else:
+                return all(map(codec.fits, (first, *joined)))
+    except TextError:
+        return False
+    return True
 
 
 def judge(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_of, naming_records, records_of
+from endash.cli.sources import corpus_of, records_of
 from endash.cli.streams import output
 from endash.errors import EndashError
 
@@ -72,7 +72,8 @@ def run(args: Namespace) -> None:
     records = records_of(corpus, models[args.model].task.fault)
     found: dict[str, Evaluation] = {}
     for path, model in models.items():
-        with progress(path, total=len(records)) as advance, naming_records(records):
+        beside = [other for other in models.values() if other is not model]
+        with progress(path, total=len(records)) as advance:
             found[path] = measure(
                 model,
                 records,
@@ -80,6 +81,7 @@ def run(args: Namespace) -> None:
                 corpus=corpus,
                 progress=advance,
                 further=further,
+                beside=beside,
                 **changes,
             )
     comparison = compare(*found.values()) if len(found) == 2 else None
