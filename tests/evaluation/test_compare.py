@@ -1,6 +1,7 @@
 import json
 import random
 
+import numpy as np
 import pytest
 import sacrebleu
 from sacrebleu.significance import PairedTest
@@ -9,6 +10,8 @@ from endash.errors import CorpusError
 from endash.evaluation.compare import Difference, compare
 from endash.evaluation.evaluate import evaluate
 from endash.evaluation.metrics import TRANSLATION
+from endash.evaluation.page import page
+from endash.evaluation.report import comparison_table, evaluation_table, heading, verdict
 from endash.evaluation.scorer import Metric
 
 WORDS = ["the", "boy", "girl", "dog", "cat", "runs", "sits", "reads", "on", "near", "green", "red", "old", "field"]
@@ -122,3 +125,38 @@ def test_what_does_not_add_up_has_no_p():
     assert wer.signature.startswith("wer|nrefs:1|")
     assert "ar:1000|seed:12345" in wer.signature
     assert distinct.signature.startswith("distinct-1|answers:2|")
+
+
+def cells(table):
+    return " ".join(cell for column in table.columns for cell in column.cells)
+
+
+@pytest.mark.usefixtures("fewer_trials")
+def test_perplexities_of_other_tokens_do_not_compare():
+    def of(*losses):
+        return evaluate(["x"] * 40, ["x"] * 40, metrics=["perplexity"], losses=losses * 20)
+
+    one, other, finer = of((1.0, 2), (3.0, 4)), of((2.0, 2), (6.0, 4)), of((2.0, 3), (6.0, 5))
+    assert compare(one, other).differences[0].better == "a"
+    found = compare(one, finer)
+    assert (found.differences[0].p, found.differences[0].better) == (None, None)
+    assert found.notes == (
+        "perplexity is that of a token, and the same texts are 120 and 160 tokens of the two models: it does not tell which is better",
+    )
+    assert found.to_json()["notes"] == list(found.notes)
+    assert "bold" in cells(evaluation_table({"one": one, "other": other}))
+    assert "bold" not in cells(evaluation_table({"one": one, "finer": finer}))
+    assert "120 and 160 tokens" in comparison_table(found).caption
+    assert "120 and 160 tokens" in page({"one": one, "finer": finer}, title="it", comparison=found)
+
+
+@pytest.mark.usefixtures("fewer_trials")
+def test_neither_side_of_the_kl_is_the_better():
+    latents = [np.full((30, 2, 4), kl) + np.linspace(0, 0.1, 30)[:, None, None] for kl in (1.0, 2.0)]
+    systems = [evaluate(["x"] * 30, ["x"] * 30, metrics=["kl"], latents=one) for one in latents]
+    found = compare(*systems)
+    assert found.differences[0].p < 0.05
+    assert found.differences[0].better is None
+    assert "bold" not in cells(evaluation_table({"one": systems[0], "other": systems[1]}))
+    assert heading(systems[0]["kl"]) == "KL, nats"
+    assert verdict(found.differences[0], "a", "b") == "–"

@@ -15,13 +15,15 @@ from endash.evaluation.scorer import AdditiveScorer, Metric, Scored
 class Difference:
     """One metric of two systems: `p` is how likely a difference this large would be if they were equally good.
 
-    It is None for a metric that does not add up over records, of which that cannot be said.
+    It is None for a metric that does not add up over records, of which that cannot be said, and for figures that do not compare,
+    for which `note` says why.
     """
 
     a: Metric
     b: Metric
     p: float | None
     signature: str
+    note: str | None = None
 
     @property
     def difference(self) -> float:
@@ -30,8 +32,8 @@ class Difference:
 
     @property
     def better(self) -> Literal["a", "b"] | None:
-        """The better system if p < 0.05, else None: the test cannot tell them apart."""
-        if self.p is None or self.p >= 0.05 or self.a.value == self.b.value:
+        """The better system if p < 0.05, else None: the test cannot tell them apart, or neither side is the better."""
+        if self.p is None or self.p >= 0.05 or self.a.lower is None or self.a.value == self.b.value:
             return None
         return "b" if (self.b.value > self.a.value) != self.a.lower else "a"
 
@@ -43,6 +45,11 @@ class Comparison:
     differences: tuple[Difference, ...]
     records: int
     unit: str = "records"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which figures do not compare, and why."""
+        return tuple(row.note for row in self.differences if row.note)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values for a JSON file, by metric."""
@@ -57,7 +64,8 @@ class Comparison:
             }
             for row in self.differences
         }
-        return {self.unit: self.records, **figures}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {self.unit: self.records, **figures, **notes}
 
 
 def compare(a: Evaluation, b: Evaluation) -> Comparison:
@@ -90,4 +98,6 @@ def _difference(one: Scored, other: Scored, a: Evaluation, b: Evaluation, labels
     of_a, of_b = one.statistics, other.statistics
     if isinstance(scorer, F1):  # one of the two may have answered a label that the other has no column for
         of_a, of_b = (scorer.statistics(replace(system.given, labels=labels)) for system in (a, b))
+    if reason := scorer.why_not_compare(of_a, of_b):
+        return Difference(one.metric, other.metric, None, scorer.signature(a.given), reason)
     return Difference(one.metric, other.metric, scorer.p_value(of_a, of_b), scorer.signature(a.given, "randomisation"))

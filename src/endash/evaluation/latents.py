@@ -35,9 +35,9 @@ class Nll(AdditiveScorer):
 
 
 class Kl(AdditiveScorer):
-    """KL(q(z | x) || p(z)) of a record, in nats and in the mean: what its latent vector tells of it."""
+    """KL(q(z | x) || p(z)) of a record, in nats and in the mean: what its latent vector tells of it, be that much or little."""
 
-    name, title, digits, by_record, asks_model = "kl", "KL, nats", 2, False, True
+    name, title, lower, digits, by_record, asks_model = "kl", "KL, nats", None, 2, False, True
 
     def statistics(self, given: Answered) -> Floats:
         """Nats of each record, and one record, (N, 2)."""

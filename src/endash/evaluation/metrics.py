@@ -58,7 +58,7 @@ def scorer(name: str, *, language: str | None = None) -> Scorer:
 
 def is_lower_better(name: str) -> bool:
     """Whether the metric called `name` is better when lower. Raises RecipeError for a name that is unknown."""
-    return Comet.lower if name == Comet.name else scorer(name).lower
+    return bool(Comet.lower if name == Comet.name else scorer(name).lower)
 
 
 def of_answers(name: str) -> bool:

@@ -67,7 +67,8 @@ def _figures(evaluations: Mapping[str, Evaluation], comparison: Comparison | Non
     lead = f"{len(first.given):,} {first.unit}; the range under a figure holds 95 % of what resampled records give."
     if comparison:
         lead += " Differences by paired approximate randomisation: below p = 0.05 they are hardly luck."
-    notes = dict.fromkeys(note for found in systems for note in found.notes)
+    told = (*(found.notes for found in systems), comparison.notes if comparison else ())
+    notes = dict.fromkeys(note for some in told for note in some)
     signatures = dict.fromkeys(metric.signature for found in systems for metric in found.metrics)
     return (
         f'<section><p class="lead">{_text(lead)}</p>'
@@ -89,7 +90,7 @@ def _figure_row(metric: Metric, systems: Sequence[Evaluation], difference: Diffe
     if difference:
         p = "–" if difference.p is None else f"{difference.p:.3f}"
         cells += f"<td>{difference.difference:+.{metric.digits}f}</td><td>{p}</td>"
-        cells += f"<td>{_text(verdict(difference.better, *names[:2]))}</td>"
+        cells += f"<td>{_text(verdict(difference, *names[:2]))}</td>"
     return f'<tr><th scope="row">{_text(heading(metric))}</th>{cells}</tr>'
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from endash.evaluation.compare import Comparison
+from endash.evaluation.compare import Comparison, Difference
 from endash.evaluation.evaluate import Evaluation
 from endash.evaluation.per_label import Estimate, PerLabel
-from endash.evaluation.scorer import Metric
+from endash.evaluation.scorer import AdditiveScorer, Metric, Scored
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,16 +50,14 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     """A rich table of two systems: both values, their difference, p, and which is better if p < 0.05."""
     from rich.table import Table
 
-    caption = f"paired approximate randomisation, {comparison.records:,} {comparison.unit}"
-    table = Table(caption=caption, caption_justify="left")
+    caption = [f"paired approximate randomisation, {comparison.records:,} {comparison.unit}", *comparison.notes]
+    table = Table(caption=_plain("\n".join(caption)), caption_justify="left")
     for index, label in enumerate(("", _plain(a), _plain(b), "difference", "p", "better")):
         table.add_column(label, justify="right" if index else "left")
     for row in comparison.differences:
         digits = row.a.digits
         values = (f"{row.a.value:.{digits}f}", f"{row.b.value:.{digits}f}", f"{row.difference:+.{digits}f}")
-        table.add_row(
-            heading(row.a), *values, "–" if row.p is None else f"{row.p:.3f}", _plain(verdict(row.better, a, b))
-        )
+        table.add_row(heading(row.a), *values, "–" if row.p is None else f"{row.p:.3f}", _plain(verdict(row, a, b)))
     return table
 
 
@@ -84,13 +82,15 @@ def label_table(found: PerLabel, *, name: str = "label") -> Table:
 
 
 def heading(metric: Metric) -> str:
-    """What a metric is called, with an arrow to the better side."""
-    return f"{metric.title} {'↓' if metric.lower else '↑'}"
+    """What a metric is called, with an arrow to the better side, if one is."""
+    return metric.title if metric.lower is None else f"{metric.title} {'↓' if metric.lower else '↑'}"
 
 
-def verdict(better: str | None, a: str, b: str) -> str:
-    """Which system is better, or that it cannot be told."""
-    return {"a": a, "b": b}.get(better or "", "cannot tell")
+def verdict(row: Difference, a: str, b: str) -> str:
+    """Which system is better, or that it cannot be told; – where neither side is the better."""
+    if row.a.lower is None:
+        return "–"
+    return {"a": a, "b": b}.get(row.better or "", "cannot tell")
 
 
 def estimate(one: Estimate) -> str:
@@ -103,11 +103,18 @@ def estimate(one: Estimate) -> str:
 
 
 def _best(name: str, systems: list[Evaluation]) -> float | None:
-    found = [metric for one in systems for metric in one.metrics if metric.name == name]
-    if len(found) < 2:
+    found = [one for system in systems for one in system.scored if one.metric.name == name]
+    if len(found) < 2 or found[0].metric.lower is None or not _comparable(found):
         return None
-    values = [metric.value for metric in found]
-    return min(values) if found[0].lower else max(values)
+    values = [one.metric.value for one in found]
+    return min(values) if found[0].metric.lower else max(values)
+
+
+def _comparable(found: list[Scored]) -> bool:
+    scorer, statistics = found[0].scorer, [one.statistics for one in found if one.statistics is not None]
+    return not isinstance(scorer, AdditiveScorer) or not any(
+        scorer.why_not_compare(statistics[0], other) for other in statistics[1:]
+    )
 
 
 def _figure(metric: Metric, best: float | None) -> str:

@@ -26,7 +26,7 @@ Test = Literal["bootstrap", "randomisation"]
 class Metric:
     """One figure of a corpus in its metric's points, its signature, and the bounds of its 95 % interval if asked for.
 
-    `title` and `digits` say how it is written, `lower` that it is better when lower.
+    `title` and `digits` say how it is written, `lower` that it is better when lower; None if neither side is the better.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Metric:
     low: float | None = None
     high: float | None = None
     title: str = ""
-    lower: bool = False
+    lower: bool | None = False
     digits: int = 1
 
 
@@ -115,14 +115,14 @@ class Scored:
 
 
 class Scorer(ABC):
-    """A metric: its `name` in recipes and files, its `title` in print, and whether `lower` is better.
+    """A metric: its `name` in recipes and files, its `title` in print, and whether `lower` is better, None if neither is.
 
     One that `asks_model` is of more than answers: of what the model makes of the references.
     """
 
     name: str
     title: str
-    lower: bool = False
+    lower: bool | None = False
     digits: int = 1
     asks_model: bool = False
 
@@ -183,6 +183,10 @@ class AdditiveScorer(Scorer):
     def interval(self, statistics: Floats) -> tuple[float, float]:
         """The bounds of the 95 % interval, from the statistics (N, K) of each record."""
         return resampling.interval(self.values, statistics)
+
+    def why_not_compare(self, a: Floats, b: Floats) -> str | None:
+        """Why the figures of two systems, of these statistics of the same records, say nothing of which is better."""
+        return None
 
     def p_value(self, a: Floats, b: Floats) -> float:
         """How likely a difference as large as that of two systems would be if they were equally good."""

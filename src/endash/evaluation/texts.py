@@ -40,6 +40,16 @@ class Perplexity(AdditiveScorer):
         """exp(nats / tokens)."""
         return np.exp(np.minimum(sums[:, 0] / sums[:, 1], 700.0))  # what is larger has no float64
 
+    def why_not_compare(self, a: Floats, b: Floats) -> str | None:
+        """See `AdditiveScorer.why_not_compare`: the two have other tokens."""
+        counts = [int(one[:, 1].sum()) for one in (a, b)]
+        if counts[0] == counts[1]:
+            return None
+        return (
+            f"perplexity is that of a token, and the same texts are {counts[0]:,} and {counts[1]:,} tokens of the two models: it "
+            "does not tell which is better"
+        )
+
     def settings(self, given: Answered) -> list[str]:
         """Of how many tokens."""
         return [f"tokens:{sum(tokens for _, tokens in given.losses)}"]
