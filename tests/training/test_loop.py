@@ -91,7 +91,9 @@ def test_higher_bleu_is_better(tmp_path: Path) -> None:
     assert chosen.figures == {"loss": 1.0, "bleu": 3.0}
 
 
-@pytest.mark.parametrize(("metric", "order", "since"), [("wer", [1, 0, 2, 3], 2), ("accuracy", [2, 3, 0, 1], 1)])
+@pytest.mark.parametrize(
+    ("metric", "order", "since"), [("wer", [1, 0, 2, 3], 2), ("nll", [1, 0, 2, 3], 2), ("accuracy", [2, 3, 0, 1], 1)]
+)
 def test_each_metric_knows_its_better_end(metric: str, order: list[int], since: int) -> None:
     """Of two alike the earlier is the better."""
     values = enumerate((2.0, 1.0, 3.0, 3.0))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from endash.evaluation.metrics import is_lower_better
+
 if TYPE_CHECKING:
     from endash.objectives.cross_entropy import Loss
     from endash.training.gradient import Measured
-
-LOWER = frozenset({"loss", "kl", "perplexity", "ter", "wer", "cer", "ser"})
-"""The figures of which the lower is the better; of all others it is the higher."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ class Position:
 
 
 def best(validations: Sequence[Validation], metric: str, count: int) -> list[Validation]:
-    """The `count` best validations by this figure, the best first; of two alike the earlier."""
-    sign = 1 if metric in LOWER else -1
+    """The `count` best validations by this figure, the loss or a metric, the best first; of two alike the earlier."""
+    sign = 1 if metric == "loss" or is_lower_better(metric) else -1
     return sorted(validations, key=lambda one: (sign * one.figures[metric], one.step))[:count]
 
 
