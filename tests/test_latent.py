@@ -119,13 +119,29 @@ def test_the_bound_is_the_likelihood_of_a_draw_and_what_the_vector_costs(model: 
     assert not torch.equal(latent.bound(model, TEXTS, draws=3, seed=1).nll, found.nll)
 
 
-def test_the_bound_of_a_vector_that_hardly_varies_is_what_score_says(codec: Codec) -> None:
-    model = build(codec)
+def test_each_text_is_encoded_once_for_its_bound(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    encode = model.encode_read
+
+    def watched(readings: Any) -> Any:
+        read.extend(one.text for one in readings)
+        return encode(readings)
+
+    monkeypatch.setattr(model, "encode_read", watched)
+    latent.bound(model, TEXTS, draws=2)
+    assert sorted(read) == sorted(TEXTS)
+
+
+@pytest.mark.parametrize("texts", [TEXTS, ["The {name} is on.", "{name} and {other} are off."]])
+def test_the_bound_of_a_vector_that_hardly_varies_is_what_score_says(texts: list[str]) -> None:
+    keeps = "text.placeholders=" + str(texts is not TEXTS).lower()
+    config = Recipe.parse(RECIPE, [keeps]).text
+    model = build(Codec.train(lambda: ((text, text) for text in TEXTS), config), keeps)
     posterior = dict(model.network.named_modules())["encoder.posterior"]
     assert isinstance(posterior, torch.nn.Linear)
     with torch.no_grad():
         posterior.bias[4:] = -40.0  # log variances: the draw is the mean
         posterior.weight[4:] = 0.0
-    found = latent.bound(model, TEXTS)
-    likelihood = torch.tensor(model.score(TEXTS, TEXTS))
+    found = latent.bound(model, texts)
+    likelihood = torch.tensor(model.score(texts, texts))
     torch.testing.assert_close(found.nll - found.kl.sum(1), -likelihood, atol=1e-3, rtol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from endash.corpora import Record
-from endash.errors import CorpusError
+from endash.errors import CorpusError, TextError
 from endash.latent import bound
 from endash.measuring import judge, measure
 from endash.model import Model
@@ -67,6 +67,8 @@ def test_a_latent_vector_is_measured_by_its_bound_and_its_units():
     assert found["kl"].value == pytest.approx(float(of_texts.kl.sum(1).mean()))
     judged = judge(model.task, records, list(TEXTS))
     assert [metric.name for metric in judged.metrics] == ["bleu", "chrf"]
+    with pytest.raises(TextError, match="text 2 is blank"):  # before anything is answered
+        measure(model, [records[0], Record(" ", " ")], progress=lambda _: pytest.fail("answered"))
 
 
 LONG = " ".join(TEXTS * 8)

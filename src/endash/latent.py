@@ -55,12 +55,16 @@ def means(model: Model, texts: Sequence[str]) -> Tensor:
 
 def posterior(model: Model, texts: Sequence[str]) -> Latent:
     """The posterior of each text; the sample is the mean. Raises as `interpolate` does."""
+    return _encoded(model, texts)[1]
+
+
+def _encoded(model: Model, texts: Sequence[str]) -> tuple[Memory, Latent]:
     require_latent(model)
     if blank := [number for number, text in enumerate(texts, start=1) if not text.strip()]:
         raise TextError(f"text {blank[0]} is blank and has no place in the latent space: leave it out")
-    latent = model.encode(texts).latent
-    assert latent is not None
-    return latent
+    memory = model.encode(texts)
+    assert memory.latent is not None
+    return memory, memory.latent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,14 @@ class Bound:
 @torch.no_grad()
 def bound(model: Model, texts: Sequence[str], *, draws: int = 1, seed: int = 0) -> Bound:
     """The bound of each text with `draws` of its latent vector, the same ones for a `seed`. Raises as `interpolate` does."""
-    latents = posterior(model, texts)
+    encoded, latents = _encoded(model, texts)
     nll_N, weighted_N = torch.zeros(len(texts)), torch.zeros(len(texts))
     kl_NZ = kl_divergence(latents).cpu()
-    tokens = model.codec.encode_targets(texts, [()] * len(texts))
+    tokens = model.codec.encode_targets(texts, [one.placeholders for one in model.codec.encode_sources(texts)])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for batch in batches([len(one) for one in tokens], model.recipe.decoding.batch_tokens):
-            memory, target_BT = model.encode([texts[i] for i in batch]), model.padded([tokens[i] for i in batch])
+            memory, target_BT = encoded.select(batch).trim(), model.padded([tokens[i] for i in batch])
             drawn = [draw(memory) for _ in range(draws)]
             likelihood_DB = torch.stack([model.network.score(one, target_BT).sum(1) for one in drawn]).cpu()
             ratio_DB = torch.stack([_log_ratio(one.latent) for one in drawn if one.latent is not None]).cpu()

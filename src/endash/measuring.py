@@ -54,10 +54,10 @@ def measure(
             "that was trained on from this one"
         )
     given, records = len(records), answerable([model, *beside], records)
+    losses, latents = _of_references(model, records)  # first: where these cannot be had, nothing need be answered
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
     seconds = time.perf_counter() - begun
-    losses, latents = _of_references(model, records)
     found = judge(
         model.task,
         records,
