@@ -103,3 +103,11 @@ def test_what_is_read_in_parts_or_shortened_is_not_too_long(kind: str, kept: int
     parts = {"tagging": str.split, "inference": lambda text: [text, text]}.get(kind, lambda text: [])
     records = [Record(text, "yes", sources=tuple(parts(text)), targets=tags(text)) for text in (TEXTS[0], long)]
     assert len(measure(model, records, confidence=False).given) == kept
+
+
+def test_slots_are_counted_where_each_source_is_read_as_such() -> None:
+    model = build("generation")
+    for sources, counted in ((("name[A], area[B]",) * 2, True), (("name[A]", "name[A], name[B]"), False)):
+        records = [Record(source, text) for source, text in zip(sources, TEXTS, strict=False)]
+        found = judge(model.task, records, TEXTS[:2], confidence=False)
+        assert ("ser" in [metric.name for metric in found.metrics]) == counted

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from endash.config import Config as Settings
 from endash.corpora import Record
+from endash.errors import CorpusError
+from endash.evaluation.slots import read_meaning
 from endash.tasks.contract import Task
 from endash.tasks.registry import tasks
-
-_MEANING = re.compile(r"[\w ]+\[[^\]]*\](, ?[\w ]+\[[^\]]*\])*")
 
 
 @tasks.register
@@ -28,4 +27,12 @@ class GenerationTask(Task):
 
     def measures(self, metric: str, records: Sequence[Record]) -> bool:
         """See `Task.measures`: the slot error rate is of meaning representations, ``name[…], area[…]``."""
-        return metric != "ser" or all(_MEANING.fullmatch(record.source) for record in records)
+        return metric != "ser" or all(map(_is_meaning, records))
+
+
+def _is_meaning(record: Record) -> bool:
+    try:
+        read_meaning(record.source)
+    except CorpusError:
+        return False
+    return True
