@@ -192,6 +192,25 @@ def test_a_recipe_without_a_test_part_is_told(cli: Cli, tmp_path: Path) -> None:
     )
 
 
+def test_models_of_one_kind_are_compared_whatever_they_read_of_a_source(cli: Cli, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    Path("pictures").mkdir()
+    image.new("RGB", (40, 30)).save("pictures/a.png")
+    Path("given.tsv").write_text("file\tcaption\na.png\tthe door\n", encoding="utf-8")
+    one, other = (write("captioning", tmp_path / side, f"task.side={side}") for side in ("32", "64"))
+    done = cli("evaluate", one, "given.tsv", "--files", "pictures", "--against", other, "--json")
+    assert done.code == 0, done.err
+
+
+def test_models_of_other_tasks_or_schemes_are_not_compared(cli: Cli, tmp_path: Path) -> None:
+    plain, bio = write("tagging", tmp_path / "plain"), write("tagging", tmp_path / "bio", "task.scheme=bio")
+    text = write("generation", tmp_path / "text")
+    for other, told in ((bio, "task.kind = 'tagging', scheme = 'bio'"), (text, "task.kind = 'generation'")):
+        done = cli("evaluate", plain, "given.jsonl", "--against", other)
+        assert (done.code, done.out) == (2, "")
+        assert f"{other} is a model of {told} and {plain} of task.kind = 'tagging', scheme = 'plain'" in done.err
+
+
 def test_labels_that_the_model_has_not_are_told_beside_the_figures(cli: Cli, tmp_path: Path) -> None:
     Path("given.tsv").write_text("text\tlabel\nthe door\tyes\nthe lamp\tmaybe\nthe roof\tmaybe\n", encoding="utf-8")
     done = cli("evaluate", write("classification", tmp_path / "it"), "given.tsv", "--json")

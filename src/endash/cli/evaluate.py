@@ -25,6 +25,7 @@ from endash.cli.progress import progress
 from endash.cli.sources import corpus_of, records_of
 from endash.cli.streams import output
 from endash.errors import EndashError
+from endash.registry import kind_of
 
 if TYPE_CHECKING:
     from endash.corpora import CorpusConfig
@@ -66,8 +67,10 @@ def run(args: Namespace) -> None:
     models = {path: load(path) for path in dict.fromkeys([args.model, args.against or args.model])}
     for path, model in models.items():
         _check(args, path, model, changes)
-        if model.recipe.task != models[args.model].recipe.task:
-            raise EndashError(f"{args.against} is of another [task] than {args.model}: compare models of one task")
+        if _kind(model) != _kind(models[args.model]):
+            raise EndashError(
+                f"{path} is a model of {_kind(model)} and {args.model} of {_kind(models[args.model])}: compare models of one task"
+            )
     corpus = _corpus(args, models[args.model])
     records = records_of(corpus, models[args.model].task.fault)
     found: dict[str, Evaluation] = {}
@@ -89,6 +92,12 @@ def run(args: Namespace) -> None:
         _write_page(args, found, comparison)
     with output():
         _write(args, found, comparison)
+
+
+def _kind(model: AnyModel) -> str:
+    """What a model is measured as: its kind of task, and of tags their scheme, without which there are no entities to count."""
+    scheme = getattr(model.recipe.task, "scheme", None)
+    return f"task.kind = {kind_of(model.recipe.task)!r}" + (f", scheme = {scheme!r}" if scheme else "")
 
 
 def _check(args: Namespace, path: str, model: AnyModel, changes: dict[str, Any]) -> None:
