@@ -9,6 +9,7 @@ import torch
 
 from endash.corpora import Record
 from endash.errors import CorpusError, TextError
+from endash.evaluation.report import evaluation_table
 from endash.latent import bound
 from endash.measuring import judge, measure
 from endash.model import Model
@@ -30,6 +31,11 @@ def test_each_family_is_measured_by_its_own_records():
     assert not alone.families
     assert alone.metrics == found.families["long"].metrics
     assert found.to_json()["families"]["short"]["records"] == 1
+    assert found.seconds > 0
+    assert [one.seconds for one in found.families.values()] == [0.0, 0.0]
+    heads = [str(column.header) for column in evaluation_table(found.families, title="it").columns]
+    assert heads[0] == "it"
+    assert not any(head.endswith("/s") for head in heads)
 
 
 def test_each_family_is_counted_by_the_tokenizer_of_its_own_language():

@@ -122,7 +122,7 @@ def judge(
     """Anybody's answers to the records of a task, by its metrics: those of a model, of a baseline, or of people.
 
     `losses` are (nats, tokens) of each record's first target, and `latents` as for `evaluate`, which are a model's own: without them
-    metrics that ask for them are left out. `seconds` is the time that answering took; the others as for `measure`.
+    metrics that ask for them are left out. `seconds` is the time that answering took, of which a family's share is not known; the others as for `measure`.
     """
     names = [one for one in task.metrics if losses or one == "comet" or of_answers(one)]
 
@@ -138,14 +138,13 @@ def judge(
             latents=None if latents is None else latents[rows],
             language=written,
             confidence=confidence,
-            seconds=seconds * len(rows) / len(records),
         )
         if not isinstance(task, TranslationTask):
             return found
         outputs = [answer for answer in found.answers if isinstance(answer, str)]
         return replace(found, placeholders=check_placeholders(found.given.sources, outputs))
 
-    whole, by_family = figures(range(len(records))), defaultdict(list)
+    whole, by_family = replace(figures(range(len(records))), seconds=seconds), defaultdict(list)
     for row, record in enumerate(records):
         by_family[record.family].append(row)
     if len(by_family) < 2:

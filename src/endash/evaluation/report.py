@@ -19,7 +19,8 @@ LABELS_CAPTION = "macro and weighted averages are over the labels that stand in 
 def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") -> Table:
     """A rich table with a row for each named evaluation and a column for each metric; the best of each column is bold.
 
-    With a `title`, which stands above the names, they are families of that model, and none is the best. Under it stand the signatures, without which the figures cannot be compared with others, and any notes but those of
+    With a `title`, which stands above the names, they are families of that model; none is the best, and what each took is not
+    known. Under it stand the signatures, without which the figures cannot be compared with others, and any notes but those of
     `label_table`.
     """
     from rich.table import Table
@@ -32,8 +33,9 @@ def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") 
     }
     table = Table(caption=_plain("\n".join([*signatures, *notes])), caption_justify="left")
     table.add_column(_plain(title))
+    speeds = [] if title else [f"{systems[0].unit}/s"]
     checked = any(found.placeholders for found in systems)
-    for label in (*map(heading, metrics), *(["placeholders"] if checked else []), f"{systems[0].unit}/s"):
+    for label in (*map(heading, metrics), *(["placeholders"] if checked else []), *speeds):
         table.add_column(label, justify="right")
     best = {metric.name: None if title else _best(metric.name, systems) for metric in metrics}
     for name, found in evaluations.items():
@@ -41,8 +43,9 @@ def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") 
         cells = [_figure(held[one.name], best[one.name]) if one.name in held else "–" for one in metrics]
         if checked:
             cells.append(f"{found.placeholders.share:.1%}" if found.placeholders else "–")
-        speed = f"{len(found.given) / found.seconds:,.0f}" if found.seconds > 0 else "–"
-        table.add_row(_plain(name), *cells, speed)
+        if speeds:
+            cells.append(f"{len(found.given) / found.seconds:,.0f}" if found.seconds > 0 else "–")
+        table.add_row(_plain(name), *cells)
     return table
 
 
