@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -37,6 +38,11 @@ def test_a_run_that_was_never_validated_shows_its_loss(written):
 
 def test_a_line_that_a_crash_cut_short_is_left_out(written):
     assert read_curves(written(ROWS[:2], end='{"kind": "valid", "st'))[0].valid == ((2, 3.5),)
+
+
+def test_what_is_not_finite_is_left_out(written):
+    rows = [*ROWS, {"kind": "valid", "step": 6, "loss": math.nan, "macro_f1": math.inf}]
+    assert read_curves(written(rows)) == read_curves(written(ROWS))
 
 
 def test_a_file_that_is_missing_or_empty_is_refused_by_name(written, tmp_path):

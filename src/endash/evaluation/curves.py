@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from endash.errors import CorpusError
 
 Points = tuple[tuple[int, float], ...]
-"""(step, figure), by step."""
+"""(step, figure), by step; figures that are not finite have no place in a curve."""
 
 _NO_FIGURES = frozenset({"kind", "step", "epoch", "seconds"})
 
@@ -59,6 +60,6 @@ def _points(rows: list[dict[str, Any]], kind: str) -> dict[str, Points]:
     for row in rows:
         if row.get("kind") == kind:
             for name, value in row.items():
-                if name not in _NO_FIGURES and isinstance(value, int | float):
+                if name not in _NO_FIGURES and isinstance(value, int | float) and math.isfinite(value):
                     found.setdefault(name, {})[int(row["step"])] = float(value)
     return {name: tuple(sorted(points.items())) for name, points in found.items()}
