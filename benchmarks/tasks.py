@@ -3,7 +3,7 @@
     python benchmarks/tasks.py RECIPE [MODEL …] [--set corpus.train.path=…]
 
 The baselines (baselines.py) learn from the train and valid parts, which is what the recipe's model had. All are measured by the
-metrics of the task, with 95 % intervals, on the same records. See docs/tasks.md.
+metrics of the task, with 95 % intervals, on the same records: those that no model finds too long. See docs/tasks.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import workers
 from endash.corpora import Corpus, Record
 from endash.evaluation.evaluate import Evaluation
 from endash.loading import load
-from endash.measuring import judge, measure
+from endash.measuring import answerable, judge, measure
 from endash.recipe import Recipe
 from endash.registry import kind_of
 
@@ -52,9 +52,12 @@ def main() -> None:
     recipe = Recipe.load(options.recipe, options.set)
     task, kind = recipe.does, kind_of(recipe.task)
     train = [*records(recipe, "train"), *records(recipe, "valid")]
-    test = records(recipe, "test")
+    models = {path: load(path) for path in options.models}
+    test = answerable(list(models.values()), records(recipe, "test"))
+    if kind not in BASELINES:
+        print(f"task.kind = {kind!r} has no baseline here, only {', '.join(BASELINES)} have", file=sys.stderr)
     found: dict[str, Evaluation] = {}
-    for name, fit in BASELINES[kind].items():
+    for name, fit in BASELINES.get(kind, {}).items():
         try:
             answer = fit([source(task, record) for record in train], [target(task, record) for record in train])
             answers = answer([source(task, record) for record in test])
@@ -62,8 +65,10 @@ def main() -> None:
             print(f"{name}: {error}", file=sys.stderr)
             continue
         found[name] = judge(task, test, answers, corpus=recipe.corpus)
-    for path in options.models:
-        found[path] = measure(load(path), test)
+    for path, model in models.items():
+        found[path] = measure(model, test, corpus=recipe.corpus)
+    if not found:
+        sys.exit("there is nothing to measure: name a MODEL")
     print("\n".join([*workers.head(workers.machine()), *rows(found)]))
     for family in found[next(iter(found))].families:
         print(f"\n{family}:\n")
