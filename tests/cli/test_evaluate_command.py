@@ -26,10 +26,24 @@ def test_a_page_is_written_beside_the_figures(cli: Cli, model: Path, recipe_file
     assert ("Learning curves" in text) == (model / "metrics.jsonl").exists()
 
 
-def test_a_page_that_cannot_be_written_is_told(cli: Cli, model: Path, recipe_file: Path, tmp_path: Path) -> None:
-    done = cli("evaluate", model, recipe_file.parent / "pairs.tsv", "--beam", 1, "--html", tmp_path / "no" / "it.html")
-    assert (done.code, done.out) == (2, "")
-    assert "there is no folder" in done.err
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_loaded(cli: Cli, tmp_path: Path) -> None:
+    for place, told in ((tmp_path / "no" / "it.html", "there is no folder"), (tmp_path, "is a folder: give the name")):
+        done = cli("evaluate", "no-such-model", "pairs.tsv", "--html", place)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
+
+
+def test_figures_are_written_also_where_the_page_fails(
+    cli: Cli, model: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    corpus = recipe_file.parent / "pairs.tsv"
+    done = cli("evaluate", model, corpus, "--beam", 1, "--json", "--html", tmp_path / "it.html")
+    assert (done.code, json.loads(done.out)["sentences"]) == (2, 42)
+    assert "No space left on device" in done.err
 
 
 CLASSIFIER = """

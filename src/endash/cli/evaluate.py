@@ -58,9 +58,12 @@ def run(args: Namespace) -> None:
     from endash.evaluation.comet import Comet
     from endash.evaluation.compare import compare
     from endash.evaluation.translation import check_language
+    from endash.inspection.files import check_place
     from endash.loading import load
     from endash.measuring import measure
 
+    if args.html:
+        check_place(args.html)
     if args.language:
         check_language(args.language)
     further = [Comet(args.comet)] if args.comet else []
@@ -88,10 +91,10 @@ def run(args: Namespace) -> None:
                 **changes,
             )
     comparison = compare(*found.values()) if len(found) == 2 else None
-    if args.html:
-        _write_page(args, found, comparison)
     with output():
         _write(args, found, comparison)
+    if args.html:
+        _write_page(args, found, comparison)
 
 
 def _kind(model: AnyModel) -> str:
