@@ -124,7 +124,7 @@ def judge(
     `losses` are (nats, tokens) of each record's first target, and `latents` as for `evaluate`, which are a model's own: without them
     metrics that ask for them are left out. `seconds` is the time that answering took, of which a family's share is not known; the others as for `measure`.
     """
-    names = [one for one in task.metrics if losses or one == "comet" or of_answers(one)]
+    names = [one for one in task.metrics if losses or of_answers(one)]
 
     def figures(rows: Sequence[int]) -> Evaluation:
         some = [records[row] for row in rows]
@@ -166,7 +166,7 @@ def _unknown(model: LabelModel, records: Sequence[Record]) -> list[str]:
 
 def _of_references(model: AnyModel, records: Sequence[Record]) -> tuple[list[tuple[float, int]], Floats | None]:
     """What a model makes of each record's first target: (nats, tokens), and where it has a latent vector, that one."""
-    if not isinstance(model, Model) or not {"perplexity", "nll"} & set(model.task.metrics):
+    if not isinstance(model, Model) or all(map(of_answers, model.task.metrics)):
         return [], None
     targets = [model.task.targets(record)[0] for record in records]
     sources = model.codec.encode_sources([model.task.sources(record)[0] for record in records])

@@ -3,7 +3,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from endash.errors import CorpusError, EndashError
+from endash.errors import CorpusError, EndashError, RecipeError
 from endash.evaluation import comet
 from endash.evaluation.comet import Comet
 from endash.evaluation.evaluate import evaluate
@@ -56,7 +56,6 @@ def test_without_the_package_it_says_what_to_install(folder, monkeypatch):
         Comet(folder)
 
 
-def test_by_name_alone_it_is_left_out_and_that_is_told():
-    found = evaluate(["a"], ["a"], metrics=["chrf", "comet"])
-    assert [metric.name for metric in found.metrics] == ["chrf"]
-    assert found.notes == ("COMET is left out: it needs its package and the folder of a model",)
+def test_it_has_no_name_for_it_is_made_of_a_folder():
+    with pytest.raises(RecipeError, match="metric 'comet' is unknown"):
+        evaluate(["a"], ["a"], metrics=["chrf", "comet"])

@@ -138,20 +138,18 @@ def evaluate(
 ) -> Evaluation:
     """Measure answers against the references of each record: texts, of which there may be several, labels, or rows of tags.
 
-    `metrics` are names (`metrics.NAMES`) or scorers of one's own; ``comet`` by name is left out with a note, for it needs a
-    model's folder (`comet.Comet`). Some read `sources` (``comet``, ``ser``) or `losses` in (nats, tokens) of each record's
-    reference (``perplexity``, ``nll``) or `latents` (N, 2, Z), posterior mean and KL (``kl``, ``units``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 %
-    intervals. Raises CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure,
-    RecipeError for a metric that is unknown.
+    `metrics` are names (`metrics.NAMES`) or scorers, such as `comet.Comet`. Some read `sources` (`Comet`, ``ser``) or `losses` in
+    (nats, tokens) of each record's reference (``perplexity``, ``nll``) or `latents` (N, 2, Z), posterior mean and KL (``kl``,
+    ``units``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 % intervals. Raises
+    CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure, RecipeError for a
+    metric that is unknown.
     """
     given = answered(answers, references, sources=sources, losses=losses, latents=latents)
-    scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics if one != "comet"]
+    scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics]
     scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
     notes = [note for one in scorers for note in one.notes(given)]
     if "bleu" in metrics and (note := tokenizer_note(language)):
         notes.insert(0, note)
-    if "comet" in metrics:
-        notes.append("COMET is left out: it needs its package and the folder of a model")
     table = _table(scorers, given, confidence=confidence)
     return Evaluation(
         scored,

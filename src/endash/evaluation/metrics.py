@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from endash.errors import CorpusError, RecipeError, nearest
 from endash.evaluation.cider import Cider
-from endash.evaluation.comet import Comet
 from endash.evaluation.edits import ErrorRate
 from endash.evaluation.entities import EntityF1
 from endash.evaluation.labels import F1, Accuracy
@@ -42,28 +41,27 @@ _MADE: Mapping[str, Callable[[str | None], Scorer]] = {
     "kl": lambda _: Kl(),
     "units": lambda _: ActiveUnits(),
 }
-NAMES = (*_MADE, Comet.name)
+NAMES = tuple(_MADE)
 
 
 def scorer(name: str, *, language: str | None = None) -> Scorer:
     """The metric called `name`; `language` is the texts', which chooses the tokenizer of BLEU and TER.
 
-    COMET is made from a model's folder instead, by `Comet`. Raises RecipeError for a name that is unknown.
+    COMET has no name, for it is made from a model's folder, by `comet.Comet`. Raises RecipeError for a name that is unknown.
     """
     if name not in _MADE:
-        hint = "make it from a model's folder, by Comet(folder)" if name == Comet.name else nearest(name, NAMES)
-        raise RecipeError(f"metric {name!r} is unknown by name alone: {hint}")
+        raise RecipeError(f"metric {name!r} is unknown: {nearest(name, NAMES)}")
     return _MADE[name](language)
 
 
 def is_lower_better(name: str) -> bool:
     """Whether the metric called `name` is better when lower. Raises RecipeError for a name that is unknown."""
-    return bool(Comet.lower if name == Comet.name else scorer(name).lower)
+    return bool(scorer(name).lower)
 
 
 def of_answers(name: str) -> bool:
     """Whether the metric called `name` is of answers and references alone, so that a training can go by it."""
-    return name != Comet.name and not scorer(name).asks_model
+    return not scorer(name).asks_model
 
 
 def bleu(
