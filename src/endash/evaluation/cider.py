@@ -21,7 +21,7 @@ import numpy as np
 
 from endash.evaluation.resampling import Floats
 from endash.evaluation.rouge import ngrams
-from endash.evaluation.scorer import AdditiveScorer, Answered
+from endash.evaluation.scorer import Answered, RatioScorer
 from endash.evaluation.words import plain_words
 
 _ORDERS = (1, 2, 3, 4)
@@ -30,10 +30,10 @@ _SIGMA = 6.0
 NGrams = Counter[tuple[str, ...]]
 
 
-class Cider(AdditiveScorer):
+class Cider(RatioScorer):
     """CIDEr-D of captions, a hundredfold, higher is better."""
 
-    name, title = "cider", "CIDEr"
+    name, title, scale = "cider", "CIDEr", 100.0
 
     def statistics(self, given: Answered) -> Floats:
         """The record's CIDEr-D, and 1: (N, 2)."""
@@ -47,10 +47,6 @@ class Cider(AdditiveScorer):
             scores = [answer.likeness(_Caption.of(counts, rarity, unseen)) for counts in right]
             rows.append((10 * sum(scores) / len(scores), 1))
         return np.array(rows, dtype=np.float64)
-
-    def values(self, sums: Floats) -> Floats:
-        """100 times the mean."""
-        return 100 * sums[:, 0] / sums[:, 1]
 
     def settings(self, given: Answered) -> list[str]:
         """References, and the n-grams."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from endash.errors import CorpusError, EndashError
 from endash.evaluation.resampling import Floats
-from endash.evaluation.scorer import AdditiveScorer, Answered
+from endash.evaluation.scorer import Answered, RatioScorer
 
 
-class Comet(AdditiveScorer):
+class Comet(RatioScorer):
     """COMET of translations by the model in `folder`, as its own scale is, higher is better.
 
     Of several references the first is read. Raises EndashError if the package or the folder's checkpoint is not there.
@@ -42,10 +42,6 @@ class Comet(AdditiveScorer):
         ]
         scores = model.predict(rows, batch_size=8, gpus=0, progress_bar=False).scores
         return np.array([(score, 1) for score in scores], dtype=np.float64)
-
-    def values(self, sums: Floats) -> Floats:
-        """The mean."""
-        return sums[:, 0] / sums[:, 1]
 
     def settings(self, given: Answered) -> list[str]:
         """The model."""

@@ -6,12 +6,12 @@ import numpy as np
 
 from endash.errors import CorpusError
 from endash.evaluation.resampling import Floats
-from endash.evaluation.scorer import AdditiveScorer, Answered, Scorer
+from endash.evaluation.scorer import Answered, RatioScorer, Scorer
 
 ACTIVE = 0.01  # the variance of a posterior mean over records, Burda et al. 2016, section 5.2
 
 
-class Nll(AdditiveScorer):
+class Nll(RatioScorer):
     """Nats of a record's reference, in the mean; of a variational model the negative evidence lower bound, with one draw of z.
 
     The bound holds for every draw, and so stands beside the likelihood of a model without a latent vector.
@@ -25,16 +25,12 @@ class Nll(AdditiveScorer):
             raise CorpusError("nll is of a model's losses, and none were given: give losses = (nats, tokens) a record")
         return np.array([(nats, 1) for nats, _ in given.losses], dtype=np.float64)
 
-    def values(self, sums: Floats) -> Floats:
-        """Nats a record."""
-        return sums[:, 0] / sums[:, 1]
-
     def settings(self, given: Answered) -> list[str]:
         """Of how many tokens."""
         return [f"tokens:{sum(tokens for _, tokens in given.losses)}"]
 
 
-class Kl(AdditiveScorer):
+class Kl(RatioScorer):
     """KL(q(z | x) || p(z)) of a record, in nats and in the mean: what its latent vector tells of it, be that much or little."""
 
     name, title, lower, digits, by_record, asks_model = "kl", "KL, nats", None, 2, False, True
@@ -43,10 +39,6 @@ class Kl(AdditiveScorer):
         """Nats of each record, and one record, (N, 2)."""
         kl_N = _latents(given, self.name)[:, 1].sum(axis=1)
         return np.stack([kl_N, np.ones_like(kl_N)], axis=1)
-
-    def values(self, sums: Floats) -> Floats:
-        """Nats a record."""
-        return sums[:, 0] / sums[:, 1]
 
     def settings(self, given: Answered) -> list[str]:
         """Of how many dimensions."""

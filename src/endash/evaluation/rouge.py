@@ -12,12 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from endash.evaluation.resampling import Floats
-from endash.evaluation.scorer import AdditiveScorer, Answered
+from endash.evaluation.scorer import Answered, RatioScorer
 from endash.evaluation.words import plain_words
 
 
-class Rouge(AdditiveScorer):
+class Rouge(RatioScorer):
     """ROUGE, 0 to 100, higher is better; `kind` is ``1`` or ``2`` for n-grams, ``l`` for the longest common subsequence."""
+
+    scale = 100.0
 
     def __init__(self, kind: str) -> None:
         self.kind, self.name, self.title = kind, f"rouge-{kind}", f"ROUGE-{kind.upper()}"
@@ -27,10 +29,6 @@ class Rouge(AdditiveScorer):
         pairs = zip(given.texts(self.name), given.references, strict=True)
         best = [max(self._f(plain_words(answer), plain_words(one)) for one in right) for answer, right in pairs]
         return np.array([(f, 1) for f in best], dtype=np.float64)
-
-    def values(self, sums: Floats) -> Floats:
-        """100 times the mean F-measure."""
-        return 100 * sums[:, 0] / sums[:, 1]
 
     def settings(self, given: Answered) -> list[str]:
         """References and words."""

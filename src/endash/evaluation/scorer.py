@@ -191,3 +191,13 @@ class AdditiveScorer(Scorer):
     def p_value(self, a: Floats, b: Floats) -> float:
         """How likely a difference as large as that of two systems would be if they were equally good."""
         return resampling.p_value(self.values, a, b, trials=resampling.TRIALS)
+
+
+class RatioScorer(AdditiveScorer):
+    """A metric whose figure is the sum of one statistic over that of another, `scale` times: a mean, where the other is 1."""
+
+    scale: float = 1.0
+
+    def values(self, sums: Floats) -> Floats:
+        """See `AdditiveScorer.values`, of sums (R, 2)."""
+        return self.scale * sums[:, 0] / sums[:, 1]

@@ -19,7 +19,7 @@ import numpy as np
 
 from endash.errors import CorpusError
 from endash.evaluation.resampling import Floats
-from endash.evaluation.scorer import AdditiveScorer, Answered
+from endash.evaluation.scorer import Answered, RatioScorer
 from endash.evaluation.slot_words import SLOTS, meaning, normal, said
 
 _SLOT = re.compile(r"\s*(\w[\w ]*?)\s*\[([^\[\]]+)\]\s*(?:,|$)")
@@ -48,13 +48,13 @@ def read_meaning(text: str) -> Meaning:
     return found
 
 
-class SlotErrors(AdditiveScorer):
+class SlotErrors(RatioScorer):
     """Slot error rate, 0 and more, lower is better; the sources are the meaning representations.
 
     The values that a text may say of a slot are those that stand in any of the sources.
     """
 
-    name, title, lower = "ser", "SER", True
+    name, title, lower, scale = "ser", "SER", True, 100.0
 
     def statistics(self, given: Answered) -> Floats:
         """Errors and slots of each record, (N, 2)."""
@@ -69,10 +69,6 @@ class SlotErrors(AdditiveScorer):
             for text, asked in zip(given.texts(self.name), meanings, strict=True)
         ]
         return np.array(rows, dtype=np.float64)
-
-    def values(self, sums: Floats) -> Floats:
-        """100 · errors / slots."""
-        return 100 * sums[:, 0] / sums[:, 1]
 
     def settings(self, given: Answered) -> list[str]:
         """How values are found."""
