@@ -133,6 +133,12 @@ def test_tags_are_shown_word_by_word():
     assert '<span class="word wrong"><small>B-PER, not O</small></span>' in without
 
 
+def test_the_range_is_told_as_it_is_made():
+    middle = "that under BLEU, TER is as wide and has their mean in its middle, as sacrebleu gives it"
+    for metrics, told in ((["bleu", "wer", "ter"], True), (["wer"], False)):
+        assert (middle in page({"a": evaluate(["b"], ["b"], metrics=metrics)}, title="a")) == told
+
+
 def test_figures_without_intervals_records_or_mistakes_are_pages_too():
     perfect = evaluate(["a"], ["a"], metrics=["chrf", "distinct-1"])
     text = Reader(page({"a": perfect}, title="a")).text

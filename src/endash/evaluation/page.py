@@ -11,6 +11,7 @@ from endash.evaluation.charts import MOST_LABELS, curve_svg, matrix_html, range_
 from endash.evaluation.compare import Comparison, Difference
 from endash.evaluation.curves import Curve
 from endash.evaluation.evaluate import Evaluation
+from endash.evaluation.metrics import TRANSLATION
 from endash.evaluation.per_label import Estimate, LabelRow, PerLabel
 from endash.evaluation.report import LABELS_CAPTION, heading, verdict
 from endash.evaluation.scorer import Answer, Metric
@@ -64,7 +65,12 @@ def _figures(evaluations: Mapping[str, Evaluation], comparison: Comparison | Non
         heads += ['<th scope="col">difference</th>', '<th scope="col">p</th>', '<th scope="col">better</th>']
     rows = [_figure_row(metric, systems, differences.get(name), names) for name, metric in metrics.items()]
     first = systems[0]
-    lead = f"{len(first.given):,} {first.unit}; the range under a figure holds 95 % of what resampled records give."
+    lead = f"{len(first.given):,} {first.unit}; the range under a figure holds 95 % of what resampled records give"
+    if sacrebleu := [metrics[name].title for name in TRANSLATION if name in metrics]:
+        lead += (
+            f", that under {', '.join(sacrebleu)} is as wide and has their mean in its middle, as sacrebleu gives it"
+        )
+    lead += "."
     if comparison:
         lead += " Differences by paired approximate randomisation: below p = 0.05 they are hardly luck."
     told = (*(found.notes for found in systems), comparison.notes if comparison else ())
