@@ -112,7 +112,7 @@ def of_variational(model: Model, texts: list[str], draws: int) -> Figures:
         words(texts),
         kl=float(found.kl.sum(1).mean()),
         weighted=float(found.weighted.mean()),
-        active=int((found.mean.var(0) > ACTIVE).sum()),
+        active=int((found.mean.var(0, unbiased=False) > ACTIVE).sum()),
         width=found.mean.shape[1],
         bleu=bleu(model.decode(model.encode(texts)), texts).value,
     )

@@ -181,6 +181,12 @@ def test_sacrebleus_seed_is_kept_to(seed, monkeypatch):
     assert 0 < metric.p_value(metric.statistics(given), metric.statistics(answered(REFERENCES, REFERENCES))) <= 1
 
 
+def test_a_seed_that_is_none_is_told(monkeypatch):
+    monkeypatch.setenv("SACREBLEU_SEED", "twelve")
+    with pytest.raises(RecipeError, match="SACREBLEU_SEED = 'twelve' in the environment is no seed"):
+        bleu(["a b"], ["a b"], confidence=True)
+
+
 def test_every_name_makes_a_metric_of_that_name():
     for name in NAMES:
         made = scorer(name, language="zh")

@@ -119,7 +119,12 @@ class SacreScorer(AdditiveScorer):
 
 
 def _seed() -> str:
-    return os.environ.get("SACREBLEU_SEED", str(resampling.SEED)).lower()
+    seed = os.environ.get("SACREBLEU_SEED", str(resampling.SEED)).lower()
+    if seed != "none" and not seed.isdecimal():
+        raise RecipeError(
+            f"SACREBLEU_SEED = {seed!r} in the environment is no seed: set it to a whole number, or to none"
+        )
+    return seed
 
 
 def _seed_number() -> int | None:
