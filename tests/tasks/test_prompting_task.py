@@ -12,7 +12,7 @@ from endash.recipe import Recipe
 from endash.tasks import tasks
 from endash.tasks.prompting import PromptingTask
 from endash.text import EOS, SEP, Codec
-from endash.training.preparation import Tokenised
+from endash.training.tokenised import Tokenised
 
 RECIPE = """
 name = "tiny"

@@ -9,7 +9,7 @@ from endash.corpora.keys import record_digest
 from endash.retrieval import Neighbour, PairIndex
 from endash.tasks import TranslationTask
 from endash.text import SEP, Codec, TextConfig
-from endash.training.preparation import Tokenised
+from endash.training.tokenised import Tokenised
 
 TASK = TranslationTask(TranslationTask.Config())
 RECORDS = [Record(f"open the {thing} {{name}}", f"{thing} öffnen {{name}}") for thing in ("door", "window", "garden")]
@@ -89,7 +89,7 @@ def test_what_is_too_long_is_left_out_and_counted(codec: Codec) -> None:
 
 def test_chunks_change_nothing(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train"))
-    monkeypatch.setattr("endash.training.preparation._CHUNK", 2)
+    monkeypatch.setattr("endash.training.tokenised._CHUNK", 2)
     assert list(Tokenised(RECORDS, TASK, codec, pairs=None, passages=0, part="train")) == whole
 
 
