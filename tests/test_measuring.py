@@ -84,7 +84,8 @@ def test_what_is_longer_than_the_model_takes_is_left_out_and_told() -> None:
     records = [Record(text, text) for text in (TEXTS[0], LONG, *TEXTS[1:])]
     found = measure(build("generation"), records, confidence=False)
     assert found.given.sources == TEXTS
-    assert found.notes[-1] == "1 of 5 records are longer than a model takes, and are left out"
+    told = "1 of 5 records are longer than a model takes, and are left out, first "
+    assert found.notes[-1] == told + repr(LONG[:40])
     assert measure(build("generation"), [records[0]], confidence=False).notes == ()
     with pytest.raises(CorpusError, match=r"each of the 1 records is longer than .* text.max_length = 40 tokens"):
         measure(build("generation"), records[1:2])

@@ -53,7 +53,7 @@ def measure(
             f"task.kind = {kind_of(model.recipe.task)!r} is judged by its loss alone, which its README.md tells: evaluate a model "
             "that was trained on from this one"
         )
-    given, records = len(records), answerable([model, *beside], records)
+    every, records = records, answerable([model, *beside], records)
     losses, latents = _of_references(model, records)  # first: where these cannot be had, nothing need be answered
     begun = time.perf_counter()
     answers = model.answer(records, progress=progress, **decoding)
@@ -71,8 +71,13 @@ def measure(
         seconds=seconds,
     )
     notes = _unknown(model, records) if isinstance(model, LabelModel) else []
-    if len(records) < given:
-        notes.append(f"{given - len(records):,} of {given:,} records are longer than a model takes, and are left out")
+    if left_out := len(every) - len(records):
+        kept = set(map(id, records))
+        first = next(record for record in every if id(record) not in kept)
+        notes.append(
+            f"{left_out:,} of {len(every):,} records are longer than a model takes, and are left out, first "
+            f"{first.where or repr(first.source[:40])}"
+        )
     return replace(found, notes=(*found.notes, *notes))
 
 

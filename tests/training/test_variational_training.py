@@ -52,7 +52,7 @@ def validator(folder: Path, model: Network) -> Validator:
     valid.about["records"] = [{"row": 0, "source": "a", "target": "b"}]
     machine = Machine(torch.device("cpu"), torch.float32)
     return Validator(
-        SimpleNamespace(network=model, recipe=SimpleNamespace(decoding=DecodingConfig()), task=TASK),
+        SimpleNamespace(network=model, recipe=SimpleNamespace(decoding=DecodingConfig(), corpus=None), task=TASK),
         valid,
         CONFIG,
         machine,
