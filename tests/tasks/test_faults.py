@@ -16,7 +16,7 @@ from endash.label_model import LabelModel
 from endash.model import Model
 from endash.tasks import LabelTask, Task, TooLong, tasks
 from endash.tasks.captioning import CaptioningTask
-from endash.training.preparation import prepare
+from endash.training.preparation import prepare, records_of
 from task_models import LABELS, TEXTS, build, recipe, sound
 
 LONG = "the door is red " * 30
@@ -246,6 +246,18 @@ def test_a_label_that_the_train_part_has_not_says_what_to_do() -> None:
         CorpusError, match=r"^x.tsv:3: .*'yess' .*did you mean 'yes'\? .*; give the train part records of it"
     ):
         list(model.task.examples([record], model.codec))
+
+
+def test_a_label_that_only_what_is_split_off_has_is_known(tmp_path: Path) -> None:
+    rows = [f"{word} {number}\t{'yes' if number % 2 else 'no'}" for number, word in enumerate("abcdefghijklmnopqrst")]
+    (tmp_path / "given.tsv").write_text("\n".join(["text\tlabel", *rows, "u rare\trare"]) + "\n", encoding="utf-8")
+    told = []
+    for share in (0.3, 0.5, 0.7):  # the rare one is in another part by the share
+        made = recipe("classification", f"corpus.split.valid={share}", f"corpus.train.path={tmp_path / 'given.tsv'}")
+        prepared = prepare(made, tmp_path / str(share), say=lambda _: None)
+        assert prepared.codec.target.names == ("no", "rare", "yes")  # type: ignore[union-attr]
+        told.append(any(record.target == "rare" for record in records_of(prepared.valid)))
+    assert set(told) == {False, True}
 
 
 def test_a_line_break_in_a_turn_begins_no_other() -> None:

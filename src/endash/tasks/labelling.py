@@ -89,16 +89,19 @@ class LabelTask(Task):
             return f"{len(labels)} labels, and one is asked for"
         return None if labels[0] else "the label is empty"
 
-    def vocabulary(self, records: Callable[[], Iterable[Record]], config: TextConfig, **known: Any) -> Codec:
-        """See `Task.vocabulary`: the source's subwords, and the labels. Raises CorpusError where all have the same one."""
-        names = sorted({label for record in records() for label in self.labels(record)})
+    def inventory(self, records: Iterable[Record]) -> Labels:
+        """The labels that records have, sorted. Raises CorpusError where all have the same one."""
+        names = sorted({label for record in records for label in self.labels(record)})
         if len(names) == 1:
             raise CorpusError(
                 f"{names[0]!r} is the only label of the train part, so there is nothing to tell apart: give it records of others, "
                 "and see that the reader's target names the labels"
             )
-        known.setdefault("target", Labels.of(names))
-        return super().vocabulary(records, config, **known)
+        return Labels.of(names)
+
+    def vocabulary(self, records: Callable[[], Iterable[Record]], config: TextConfig, **known: Any) -> Codec:
+        """See `Task.vocabulary`: the source's subwords, and the labels."""
+        return super().vocabulary(records, config, **{"target": self.inventory(records())} | known)
 
     def labels(self, record: Record) -> tuple[str, ...]:
         """The labels of a record: one, or a tag for each of its words."""

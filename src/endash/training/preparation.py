@@ -11,16 +11,17 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endash.corpora import Corpus, Record
+from endash.corpora import Corpus, Part, Record
 from endash.corpora.keys import record_digest
 from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import TrainingError
 from endash.files import whole_folder
 from endash.retrieval import PairIndex
-from endash.tasks import Task
+from endash.tasks import LabelTask, Task
 from endash.text.codec import Codec
 from endash.text.foreign import ForeignTokenizer
 from endash.training.examples import Examples
@@ -81,13 +82,20 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
     if folder.exists():
         return Codec.load(folder)
     say("learning the vocabulary")
-    encoder, given = recipe.encoder.innermost, known()
+    task, encoder, given = recipe.does, recipe.encoder.innermost, known()
+    foreign = bool(given)
+    if isinstance(task, LabelTask):  # a rare label may be in what is split off alone, and is none the less known
+        split = recipe.corpus.shares()
+        shares: dict[Part, float] = {"train": 1, "valid": split.valid, "test": split.test}
+        parts = [part for part, share in shares.items() if share]
+        every = chain.from_iterable(Corpus(recipe.corpus, part, fault=task.fault) for part in parts)
+        given["target"] = task.inventory(every)
     if isinstance(encoder, PretrainedConfig) and encoder.reads == "tokens":
         given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
-    codec = recipe.does.vocabulary(lambda: corpus, recipe.text, **given)
+    codec = task.vocabulary(lambda: corpus, recipe.text, **given)
     with whole_folder(folder) as writing:
         codec.save(writing)
-    for note in [] if given else codec.notes:
+    for note in [] if foreign else codec.notes:
         say(note)
     return codec
 
