@@ -4,6 +4,7 @@ import random
 import numpy as np
 import pytest
 
+from endash.evaluation.evaluate import evaluate
 from endash.evaluation.labels import count_labels
 from endash.evaluation.per_label import Confusion, confusion, per_label
 from endash.evaluation.resampling import resampled
@@ -79,3 +80,14 @@ def test_rows_are_right_and_columns_answered():
     found = confusion(answered([["B", "O"], ["O", "O"]], [["B", "B"], ["O", "O"]]))
     assert found.labels == ("B", "O")
     assert found.counts.tolist() == [[1, 1], [0, 2]]
+
+
+def test_an_interval_holds_its_average_where_many_labels_are_rare():
+    gold = ["common"] * 300 + [f"rare {n}" for n in range(60)]
+    answers = ["common"] * 300 + [name if n % 2 else "common" for n, name in enumerate(gold[300:])]
+    found = evaluate(answers, gold, metrics=["macro_f1", "accuracy"], confidence=True)
+    macro = found["macro_f1"]
+    assert macro.low < macro.value < macro.high
+    assert found.table is not None
+    row = next(one for one in found.table.averages if one.label == "macro")
+    assert (row.f1.low, row.f1.high) == pytest.approx((macro.low, macro.high))

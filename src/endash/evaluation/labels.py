@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from endash.errors import CorpusError
-from endash.evaluation.resampling import Floats
+from endash.evaluation.resampling import Floats, resampled
 from endash.evaluation.scorer import AdditiveScorer, Answered
 
 Average = Literal["micro", "macro", "weighted"]
@@ -102,6 +102,11 @@ class F1(AdditiveScorer):
         """The average of the labels' F1."""
         return averaged(sums.reshape(len(sums), 3, -1), self.average)[:, 2]
 
+    def interval(self, statistics: Floats) -> tuple[float, float]:
+        """The bounds of the 95 % interval; see `average_bounds`."""
+        low, high = average_bounds(self.values(resampled(statistics)), self.of_statistics(statistics))
+        return float(low), float(high)
+
     def settings(self, given: Answered) -> list[str]:
         """How many labels there are."""
         return [f"labels:{len(occurring(given, self.name))}", f"average:{self.average}"]
@@ -120,6 +125,15 @@ def averaged(counts: Floats, average: Average) -> Floats:
     gold = counts[:, 2]
     weight = (counts[:, 1] + gold > 0).astype(np.float64) if average == "macro" else gold
     return ratio(np.einsum("rkl,rl->rk", rates(counts), weight), weight.sum(axis=1)[:, None])
+
+
+def average_bounds(resamples: Floats, value: Floats | float) -> Floats:
+    """The bounds (2, …) between which 95 % of an average's figures (R, …) lie, moved by what their mean is off its value.
+
+    A label that few records have is in few resamples, and a mean over labels without the rare ones is another, mostly higher.
+    """
+    bounds: Floats = np.quantile(resamples, (0.025, 0.975), axis=0) - (resamples.mean(axis=0) - value)
+    return bounds.clip(0.0, 1.0)
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endash.evaluation.labels import Average, LabelCounts, averaged, label_pairs, occurring, rates
+from endash.evaluation.labels import Average, LabelCounts, average_bounds, averaged, label_pairs, occurring, rates
 from endash.evaluation.resampling import Floats, resampled
 from endash.evaluation.scorer import Answered
 
@@ -76,7 +76,7 @@ def per_label(counts: LabelCounts, *, confidence: bool = False) -> PerLabel:
         _row(
             average,
             averaged(total, average)[0],
-            None if resamples is None else _bounds(averaged(resamples, average)),
+            None if resamples is None else average_bounds(averaged(resamples, average), averaged(total, average)[0]),
             total[0].sum(axis=1),
         )
         for average in _AVERAGES
