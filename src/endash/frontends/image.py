@@ -50,7 +50,7 @@ class ImageConfig(FrontendConfig):
 class Image(Frontend):
     """An image as a sequence of patches: E x_p + e_row + e_column, read line by line (Dosovitskiy et al. 2021, equation 1).
 
-    Pixels, from 0 to 1, are brought to about mean 0 and variance 1: all photos would else look much the same to the encoder.
+    Pixels, from 0 to 1, are brought to about mean 0 and variance 1.
 
     Images of several sizes share a batch. A patch at the edge that an image fills in part is completed with zeros; it is real if
     any of its pixels is. Each image's real patches come first and padding after them, whatever the size of the others.
@@ -60,8 +60,8 @@ class Image(Frontend):
     size. There is no class token; the encoder makes the summary.
 
     `convolutions` stand before the patches (Xiao et al. 2021): each is 3 × 3 with stride 2, the last as wide as the model and each
-    before it half of that, then a LayerNorm over its channels (departure: for BatchNorm, which would read the padding) and a ReLU. They
-    learn more from few images than patches do. In training an image may be cropped and mirrored at random.
+    before it half of that, then a LayerNorm over its channels (departure: for BatchNorm, which would read the padding) and a ReLU. In
+    training an image may be cropped and mirrored at random.
     """
 
     Config = ImageConfig
