@@ -6,13 +6,13 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from endash.combination import SEARCHES, why_not, why_not_labels, why_not_search
+from endash.combination import why_not, why_not_labels, why_not_search
 from endash.config import Config, apply_overrides
 from endash.corpora import CorpusConfig, filters, readers
 from endash.decoders import decoders
@@ -20,7 +20,7 @@ from endash.decoding.config import DecodingConfig
 from endash.encoders import encoders
 from endash.errors import RecipeError, nearest
 from endash.evaluation.metrics import of_answers
-from endash.explaining import explain, kind_in
+from endash.explaining import explain
 from endash.frontends import frontends
 from endash.heads import Each, HeadConfig
 from endash.links import links
@@ -28,6 +28,7 @@ from endash.objectives.noise import noises
 from endash.parts.contracts import FrontendConfig, PartConfig
 from endash.plugins import load_plugin
 from endash.registry import Registry, kind_of
+from endash.resolving import anchor_encoder, anchored, fill_in, plugins_of
 from endash.retrieval import RetrievalConfig
 from endash.tasks import Task, TranslationTask, tasks
 from endash.text import TextConfig
@@ -225,13 +226,12 @@ class Recipe(Config):
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{where} is not TOML: {error}") from None
         changed = apply_overrides(data, overrides)
-        _anchor_encoder(data, Path(folder).absolute(), changed)
-        plugins = _plugins(data, Path(folder), "plugins" in changed)
+        anchor_encoder(data, Path(folder).absolute(), changed)
+        plugins = plugins_of(data, Path(folder), typed="plugins" in changed)
         if run_plugins:
             for plugin in plugins:
                 load_plugin(plugin)
-        _fill_in(data)
-        _name_search(data)
+        fill_in(data)
         try:
             recipe = cls.model_validate_json(json.dumps(data, default=str))
         except ValidationError as error:
@@ -242,11 +242,11 @@ class Recipe(Config):
                     f"{', '.join(plugins)}, say endash --plugin {plugins[0]} …, or endash.load_plugin({plugins[0]!r})"
                 )
             raise RecipeError("\n".join(lines)) from None
-        anchored = {
-            name: _anchored(getattr(recipe, name), Path(folder).absolute(), name, changed)
+        paths = {
+            name: anchored(getattr(recipe, name), Path(folder).absolute(), name, changed)
             for name in ("corpus", "trained", "distillation")
         }
-        return recipe.model_copy(update={**anchored, "plugins": tuple(plugins)})
+        return recipe.model_copy(update={**paths, "plugins": tuple(plugins)})
 
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """This recipe with overrides put over it, checked again."""
@@ -272,77 +272,6 @@ def learned_positions(part: Config) -> int | None:
     if inner is not None:
         return learned_positions(inner)
     return getattr(part, "max_length", None) if getattr(part, "positions", None) == "learned" else None
-
-
-def _plugins(data: dict[str, Any], folder: Path, typed: bool) -> list[str]:
-    """The plugins that `data` names, from `folder` on, or from the working directory if `typed` on the command line."""
-    named = data.get("plugins", [])
-    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
-        return []  # refused with the rest
-    return [str(((Path.cwd() if typed else folder) / one).resolve()) for one in named]
-
-
-def _fill_in(data: dict[str, Any]) -> None:
-    """Put the defaults of the task under what the recipe says itself, and the metric that a training goes by."""
-    kind = kind_in(data.get("task", {"kind": "translation"}))
-    if kind not in list(tasks):
-        return  # refused with the rest
-    cls = tasks[str(kind)]
-    if cls.writes == "text":
-        data.setdefault("link", None)
-        data.setdefault("decoder", None)
-    training = {"metric": next(iter(cls.metrics), "loss"), **cls.defaults.get("training", {})}
-    encoder = data.get("encoder")
-    while isinstance(encoder, dict) and "encoder" in encoder:
-        encoder = encoder["encoder"]
-    itself = {"frontend"} if kind_in(encoder) == "pretrained" else set()  # it reads sound or pixels as they are
-    _under(data, {key: value for key, value in cls.defaults.items() if key not in itself} | {"training": training})
-
-
-def _under(data: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-    for key, value in defaults.items():
-        if not isinstance(value, Mapping):
-            data.setdefault(key, value)
-        elif isinstance(held := data.setdefault(key, {}), dict) and held.get("kind", value.get("kind")) == value.get(
-            "kind"
-        ):
-            _under(held, value)
-
-
-def _name_search(data: dict[str, Any]) -> None:
-    """Where no search is named, put in the one that goes with the decoder."""
-    kind, decoding = kind_in(data.get("decoder")), data.setdefault("decoding", {})
-    if kind in list(decoders) and isinstance(decoding, dict):
-        decoding.setdefault("search", SEARCHES[decoders[str(kind)].writes][0])
-
-
-def _anchored(value: Any, folder: Path, key: str, changed: set[str]) -> Any:
-    """Settings, their relative paths taken from `folder`, and from the working directory where `changed`."""
-    if isinstance(value, tuple):
-        return tuple(_anchored(item, folder, key, changed) for item in value)
-    if not isinstance(value, Config):
-        return value
-    paths = getattr(value, "paths", ("path",))
-    update = {}
-    for name in type(value).model_fields:
-        held, dotted = getattr(value, name), f"{key}.{name}"
-        if name in paths and isinstance(held, str):
-            typed = any(f"{dotted}.".startswith(f"{one}.") for one in changed)
-            update[name] = str((Path.cwd() if typed else folder) / held)
-        elif isinstance(held, Config | tuple):
-            update[name] = _anchored(held, folder, dotted, changed)
-    return value.model_copy(update=update)
-
-
-def _anchor_encoder(data: dict[str, Any], folder: Path, changed: set[str]) -> None:
-    """Take the relative `folder` of a pretrained encoder, wrapped or not, from where `_anchored` takes a corpus's paths."""
-    table, dotted = data.get("encoder"), "encoder"
-    while isinstance(table, dict):
-        held = table.get("folder")
-        if held and isinstance(held, str):
-            typed = any(f"{dotted}.folder.".startswith(f"{one}.") for one in changed)
-            table["folder"] = str((Path.cwd() if typed else folder) / held)
-        table, dotted = table.get("encoder"), f"{dotted}.encoder"
 
 
 def _beside(path: Path) -> str:
