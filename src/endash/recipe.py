@@ -81,7 +81,7 @@ class Recipe(Config):
     @property
     def does(self) -> Task:
         """Its task."""
-        return tasks.build(self.task, frontend=self.frontend)
+        return tasks.build(self.task, frontend=self.frontend, readers=self.corpus.train)
 
     @property
     def joins(self) -> int:

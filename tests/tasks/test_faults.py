@@ -297,6 +297,16 @@ def test_a_conversation_loses_its_first_turns_where_it_is_too_long() -> None:
         model.answer([whole])
 
 
+def test_of_a_conversation_no_more_turns_are_read_than_were_learned_from() -> None:
+    turns = ["a: one", "b: two", "a: three"]
+    whole = Record("\n".join(turns), "", sources=tuple(turns))
+    codec = build("dialogue").codec
+    assert recipe("dialogue", "corpus.train.turns=2").does.fit(whole, codec).sources == ("b: two", "a: three")
+    assert recipe("dialogue", "corpus.train.turns=3").does.fit(whole, codec) is whole
+    readers = recipe("dialogue", "corpus.train.turns=2").corpus.train + recipe("generation").corpus.train
+    assert type(build("dialogue").task)(None, readers=readers).fit(whole, codec) is whole, "one does not tell"
+
+
 def test_a_training_tells_how_many_conversations_it_shortens() -> None:
     turns = '{"speaker": "customer", "text": "the door is red"}, {"speaker": "agent", "text": "the lamp is blue"}'
     lines = [f'{{"id": "{n}", "turns": [{", ".join([turns] * count)}]}}' for n, count in enumerate([1] * 8 + [3])]

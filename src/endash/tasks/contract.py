@@ -45,6 +45,7 @@ class Task(ABC):
 
     Attributes:
         config: its settings; `frontend` are those of what makes vectors of its sources, where the recipe has one.
+        readers: settings of the readers of what is learned from.
         writes: whether the model writes a text, or picks a label of a record or of each of its words.
         reads: what its sources are.
         metrics: names of `endash.evaluation` metrics; by the first a training chooses its best model.
@@ -66,8 +67,8 @@ class Task(ABC):
     alike: ClassVar[bool] = False
     noisy: ClassVar[bool] = False
 
-    def __init__(self, config: Any, *, frontend: Any = None) -> None:
-        self.config, self.frontend = config, frontend
+    def __init__(self, config: Any, *, frontend: Any = None, readers: Sequence[Any] = ()) -> None:
+        self.config, self.frontend, self.readers = config, frontend, readers
 
     @property
     def verbatim(self) -> bool:

@@ -22,8 +22,9 @@ _TURN = re.compile(r"\s*⏎\s*|[\r\n]+")
 class DialogueTask(Task):
     """A conversation, turn by turn, to what is said next.
 
-    A source is a text of lines, ``speaker: what was said``, as the reader `dialogue` makes of a file of conversations. Where it
-    has more tokens than the model takes, its first turns are left out, as many as need be; the last one never is.
+    A source is a text of lines, ``speaker: what was said``, as the reader `dialogue` makes of a file of conversations. Of a longer
+    one than any reader makes to learn from, the last turns are read. Where these have more tokens than the model takes, the first
+    of them are left out, as many as need be; the last one never is.
     """
 
     class Config(Settings):
@@ -40,9 +41,15 @@ class DialogueTask(Task):
             return Record("\n".join(turn_line(*turn) for turn in _pairs(given)), "")
         return Record("\n".join(turn for turn in _TURN.split(given) if turn.strip()), "")
 
+    @property
+    def _learned(self) -> int:
+        """The most turns that a source has to learn from; 0 where a reader does not tell."""
+        told = [getattr(reader, "turns", 0) for reader in self.readers]
+        return max(told, default=0) if all(told) else 0
+
     def fit(self, record: Record, codec: Codec) -> Record:
         """See `Task.fit`: without its first turns."""
-        turns = record.source.split("\n")
+        turns = record.source.split("\n")[-self._learned :]
         while len(turns) > 1 and len(codec.encode_source("\n".join(turns)).tokens) > codec.config.max_length:
             turns = turns[1:]
         fitted = "\n".join(turns)

@@ -49,8 +49,8 @@ class PromptingTask(Task):
     defaults = {"text": {"placeholders": False}}  # noqa: RUF012  (a mapping that nobody changes)
     alike = True
 
-    def __init__(self, config: Any, *, frontend: Any = None) -> None:
-        super().__init__(config, frontend=frontend)
+    def __init__(self, config: Any, **given: Any) -> None:
+        super().__init__(config, **given)
         self.joins = self.config.examples
         self._pools: dict[str, list[Record]] = {}
         self._random = np.random.default_rng(_SEED)
