@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
 
 def language_model(recipe: Recipe, folder: Path) -> Model:
     """The same decoder without a source: trained on the same tokens, in the same order."""
-    changes = [f"name={recipe.name}-lm", 'encoder={kind="nothing"}', 'link={kind="state"}']
+    changes = [f"name={recipe.name}-lm", 'task={kind="translation"}', 'encoder={kind="nothing"}', 'link={kind="state"}']
     changes += ["head.tie=target"] if recipe.head.tie == "all" else []  # the same matrix: sources have none of use
     return Model.load(train(recipe.changed(changes), folder, resume=folder.exists()).model)
 

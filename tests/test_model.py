@@ -151,6 +151,11 @@ def test_n_best_come_best_first(model: Model) -> None:
     assert len({one.tokens for one in found}) == 3
     with pytest.raises(RecipeError, match="n_best = 3 is more than beam = 2"):
         model.translate(["on"], n_best=3)
+    for ask in (lambda: model("on", n_best=2), lambda: model.decode(model.encode(["on"]), n_best=2)):
+        with pytest.raises(
+            RecipeError, match=r"n_best = 2: this gives the best text of each source alone: model\.translate"
+        ):
+            ask()
 
 
 @pytest.mark.parametrize("search", [{}, {"search": "sample", "seed": 3}])

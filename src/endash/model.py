@@ -5,7 +5,7 @@ Shapes: B batch, S source positions, T target positions, K beams, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -106,8 +106,9 @@ class Model(EncodingModel[Network]):
         """The best text for each record, by these examples (`prompt`); `progress` and `decoding` as for `translate`.
 
         What is too long is answered sentence by sentence if the task allows it, and else refused.
-        Raises as `translate`, and for the examples as `endash.prompting.beside`.
+        Raises as `translate`, for `n_best` too, and for the examples as `endash.prompting.beside`.
         """
+        _best_alone(decoding)
         shown = prompting.beside(self, examples)
         if self.task.reads == "text" and self.recipe.does.joins == 0:
             texts = [self.task.sources(self.task.fit(record, self.codec))[0] for record in records]
@@ -198,8 +199,10 @@ class Model(EncodingModel[Network]):
         """The best hypothesis for each row of a memory that this model encoded, now or on another day.
 
         White space alone comes back as it is, as from `translate`.
-        Raises MemoryMismatchError for a memory of another model; `decoding` and `progress` as for `translate`.
+        Raises MemoryMismatchError for a memory of another model, and RecipeError for `n_best`; `decoding` and `progress` as for
+        `translate`.
         """
+        _best_alone(decoding)
         if memory.origin != self.origin:
             raise MemoryMismatchError(
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
@@ -360,3 +363,12 @@ def _lengths(readings: Sequence[Reading], examples: Memory | None) -> list[int]:
     """How many positions the memory of each has, with the examples joined to it."""
     more = 0 if examples is None else examples.mask.shape[1]
     return [one.length + more for one in readings]
+
+
+def _best_alone(decoding: Mapping[str, Any]) -> None:
+    """Refuse to be asked for several texts where one comes back."""
+    if decoding.get("n_best", 1) != 1:
+        raise RecipeError(
+            f"n_best = {decoding['n_best']}: this gives the best text of each source alone: model.translate(texts, n_best=…) and "
+            "model.search(memory, model.decoding(n_best=…)) give several"
+        )

@@ -44,7 +44,8 @@ def decoding_changes(args: Namespace) -> dict[str, Any]:
             )
     if "n_best" in found and not hasattr(args, "n_best"):
         raise RecipeError(
-            "--set decoding.n_best: this command takes the best alone; endash translate --n-best writes more"
+            "--set decoding.n_best: this command takes the best alone: for more, endash translate --n-best of a translation, "
+            "and model.translate(texts, n_best=…) in Python of any model that reads text"
         )
     return found
 
