@@ -45,6 +45,20 @@ def test_each_family_is_counted_by_the_tokenizer_of_its_own_language():
     assert {name: one["bleu"].signature.split("tok:")[1][:2] for name, one in found.items()} == {"en": "13", "zh": "zh"}
 
 
+def test_labels_are_measured_with_their_probability_and_every_record_with_its_place() -> None:
+    model = build("tagging")
+    records = [
+        Record(text, "", where=f"it:{line}", sources=tuple(text.split()), targets=("O",) * len(text.split()))
+        for line, text in enumerate(TEXTS)
+    ]
+    given = measure(model, records, confidence=False).given
+    found = model.predict(records)
+    assert given.answers == tuple(tuple(word[0].label for word in one) for one in found)
+    assert given.where == tuple(record.where for record in records)
+    for probabilities, one in zip(given.probabilities, found, strict=True):
+        assert probabilities == pytest.approx([word[0].probability for word in one])
+
+
 def test_what_has_no_name_is_called_other():
     records = [Record("name[a]", "a lamp", family="named"), Record("name[b]", "the roof")]
     assert list(measure(build("generation"), records, confidence=False).families) == ["named", "other"]

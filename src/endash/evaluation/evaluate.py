@@ -132,6 +132,8 @@ def evaluate(
     sources: Sequence[str] = (),
     losses: Sequence[tuple[float, int]] = (),
     latents: Floats | None = None,
+    where: Sequence[str] = (),
+    probabilities: Sequence[Sequence[float]] = (),
     language: str | None = None,
     confidence: bool = False,
     seconds: float = 0.0,
@@ -140,11 +142,19 @@ def evaluate(
 
     `metrics` are names (`metrics.NAMES`) or scorers, such as `comet.Comet`. Some read `sources` (`Comet`, ``ser``) or `losses` in
     (nats, tokens) of each record's reference (``perplexity``, ``nll``) or `latents` (N, 2, Z), posterior mean and KL (``kl``,
-    ``units``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 % intervals. Raises
+    ``units``). `where` and `probabilities` as in `Answered`. `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 % intervals. Raises
     CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure, RecipeError for a
     metric that is unknown.
     """
-    given = answered(answers, references, sources=sources, losses=losses, latents=latents)
+    given = answered(
+        answers,
+        references,
+        sources=sources,
+        losses=losses,
+        latents=latents,
+        where=where,
+        probabilities=probabilities,
+    )
     scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics]
     scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
     notes = [note for one in scorers for note in one.notes(given)]

@@ -171,7 +171,11 @@ def _worst(found: Evaluation) -> str:
         source = given.sources[row] if given.sources else ""
         answer, references = given.answers[row], given.references[row]
         figure = f" <b>{value:.{worst.metric.digits}f}</b>" if graded else ""
-        body = _texts(source, answer, references) if isinstance(answer, str) else _tags(source, answer, references)
+        body = (
+            _texts(source, answer, references)
+            if isinstance(answer, str)
+            else _tags(given.words(row), answer, references)
+        )
         items.append(f'<article><p class="rank">record {row + 1:,}{figure}</p><dl>{body}</dl></article>')
     lead = f"By {worst.metric.title}, the {len(items)} worst first; those that are just what is right are left out."
     if not graded:
@@ -185,11 +189,10 @@ def _texts(source: str, answer: str, references: Sequence[str]) -> str:
     return "".join(_row(name, ("<br>".join(map(_text, texts)))) for name, texts in rows)
 
 
-def _tags(source: str, answer: Answer, references: Sequence[str]) -> str:
+def _tags(words: Sequence[str], answer: Answer, references: Sequence[str]) -> str:
     """Every word with its tag, those that are wrong with what is right; only tags where the words are not known."""
-    words = source.split() if len(source.split()) == len(references) else [""] * len(references)
     spelled = []
-    for word, given, right in zip(words, answer, references, strict=True):
+    for word, given, right in zip(words or [""] * len(references), answer, references, strict=True):
         tag = _text(given) if given == right else f"{_text(right)}, not {_text(given)}"
         kind = "word wrong" if given != right else "word"
         spelled.append(f'<span class="{kind}">{_text(word)}<small>{tag}</small></span>')
