@@ -97,6 +97,13 @@ def test_two_systems_stand_side_by_side():
     assert sum(attrs.get("class") == "range" for attrs in found.all("svg")) == 4
 
 
+def test_a_p_value_is_never_nothing():
+    one, two = labels(1), labels(9)
+    both = compare(one, two)
+    both = replace(both, differences=tuple(replace(row, p=0.0001) for row in both.differences))
+    assert "<td>&lt;0.001</td>" in page({"one": one, "two": two}, title="both", comparison=both)
+
+
 def test_no_text_is_taken_for_markup():
     texts = evaluate([EVIL, "b"], ["a", EVIL], sources=[EVIL, "x"], metrics=["chrf"])
     names = evaluate([EVIL, "b"], ["b", EVIL], metrics=["accuracy"])

@@ -49,6 +49,12 @@ def test_a_comparison_names_the_better_system():
     assert "–" in distinct
 
 
+def test_a_p_value_is_never_nothing():
+    rows = tuple(difference(f"metric {p}", 20.0, 24.5, p) for p in (0.0001, 0.00096, 0.001))
+    lines = [line for line in printed(comparison_table(Comparison(rows, 20))).splitlines() if "metric" in line]
+    assert [line.split("│")[5].strip() for line in lines] == ["<0.001", "<0.001", "0.001"]
+
+
 def test_the_columns_are_the_metrics_there_are():
     found = evaluate(["yes", "no", "no"], ["yes", "no", "yes"], metrics=["accuracy", "macro_f1"], confidence=True)
     other = evaluate(["yes", "no", "no"], ["yes", "no", "yes"], metrics=["accuracy"])

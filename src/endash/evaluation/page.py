@@ -13,7 +13,7 @@ from endash.evaluation.curves import Curve
 from endash.evaluation.evaluate import Evaluation
 from endash.evaluation.metrics import TRANSLATION
 from endash.evaluation.per_label import Estimate, LabelRow, PerLabel
-from endash.evaluation.report import LABELS_CAPTION, heading, verdict
+from endash.evaluation.report import LABELS_CAPTION, heading, p_value, verdict
 from endash.evaluation.scorer import Answer, Metric
 
 _WORST = 20
@@ -94,8 +94,7 @@ def _figure_row(metric: Metric, systems: Sequence[Evaluation], difference: Diffe
     scale = (min(bounds), max(bounds)) if bounds and len(systems) > 1 else None
     cells = "".join(_figure(one, scale) for one in found)
     if difference:
-        p = "–" if difference.p is None else f"{difference.p:.3f}"
-        cells += f"<td>{difference.difference:+.{metric.digits}f}</td><td>{p}</td>"
+        cells += f"<td>{difference.difference:+.{metric.digits}f}</td><td>{_text(p_value(difference.p))}</td>"
         cells += f"<td>{_text(verdict(difference, *names[:2]))}</td>"
     return f'<tr><th scope="row">{_text(heading(metric))}</th>{cells}</tr>'
 

@@ -60,7 +60,7 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     for row in comparison.differences:
         digits = row.a.digits
         values = (f"{row.a.value:.{digits}f}", f"{row.b.value:.{digits}f}", f"{row.difference:+.{digits}f}")
-        table.add_row(heading(row.a), *values, "–" if row.p is None else f"{row.p:.3f}", _plain(verdict(row, a, b)))
+        table.add_row(heading(row.a), *values, p_value(row.p), _plain(verdict(row, a, b)))
     return table
 
 
@@ -87,6 +87,13 @@ def label_table(found: PerLabel, *, name: str = "label") -> Table:
 def heading(metric: Metric) -> str:
     """What a metric is called, with an arrow to the better side, if one is."""
     return metric.title if metric.lower is None else f"{metric.title} {'↓' if metric.lower else '↑'}"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value as it is written, which is never 0; – where there is none."""
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def verdict(row: Difference, a: str, b: str) -> str:
