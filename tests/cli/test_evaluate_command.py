@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from endash import __version__
+
 Cli = Callable[..., Any]
 
 
@@ -90,6 +92,25 @@ def test_labels_have_a_table_with_every_label_of_each_model(cli: Cli, classifier
     figures = json.loads(cli("evaluate", one, tmp_path / "intents.tsv", "--json").out)
     assert figures["labels"]["open"]["support"] == 12
     assert figures["confusion"]["labels"] == ["close", "open"]
+
+
+def test_figures_as_json_say_what_was_measured_and_how(
+    cli: Cli, model: Path, other_model: Path, recipe_file: Path
+) -> None:
+    corpus = recipe_file.parent / "pairs.tsv"
+    figures = json.loads(cli("evaluate", model, corpus, "--against", other_model, "--beam", 2, "--json").out)
+    assert figures["endash"] == __version__
+    assert (figures["corpus"]["part"], figures["corpus"]["records"]) == ("test", 42)
+    assert [one["path"] for one in figures["corpus"]["readers"]] == [str(corpus)]
+    for told in (figures, figures["against"]):
+        assert (told["decoding"]["search"], told["decoding"]["beam"]) == ("beam", 2)
+    assert figures["against"].keys().isdisjoint({"endash", "corpus"})
+
+
+def test_figures_of_labels_as_json_tell_of_no_decoding(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
+    figures = json.loads(cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--json").out)
+    assert figures["corpus"]["records"] == 24
+    assert "decoding" not in figures
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -49,7 +49,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--against", metavar="MODEL2", help="another model, to compare with")
     parser.add_argument("--language", metavar="CODE", help="the target's language, such as zh")
     parser.add_argument("--comet", metavar="FOLDER", help="also measure translations by COMET: the folder of its model")
-    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="write the figures as JSON, with what was read and how it was decoded"
+    )
     parser.add_argument("--answers", metavar="FILE", help="also write each record and its answer, as JSON lines")
     parser.add_argument("--html", metavar="FILE", help="also write a page with the worst answers, and open it")
     add_decoding(parser)
@@ -98,7 +100,7 @@ def run(args: Namespace) -> None:
             )
     comparison = compare(*found.values()) if len(found) == 2 else None
     with output():
-        _write(args, found, comparison)
+        _write(args, found, comparison, _settings(args, models, corpus, len(records), changes))
     if args.answers:
         _write_answers(args.answers, list(found.values()))
     if args.html:
@@ -143,11 +145,35 @@ def _corpus(args: Namespace, model: AnyModel) -> CorpusConfig:
     return corpus_of(args.corpus, None if pairs else model.recipe, args.files)
 
 
-def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
+def _settings(
+    args: Namespace, models: dict[str, AnyModel], corpus: CorpusConfig, records: int, changes: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """How each model was measured, as plain values: its decoding; and with the first the version of Endash and what was read."""
+    import endash
+    from endash.model import Model
+
+    told: dict[str, dict[str, Any]] = {path: {"model": path} for path in models}
+    for path, model in models.items():
+        if isinstance(model, Model):
+            told[path]["decoding"] = model.decoding(**changes).model_dump(mode="json")
+    read: dict[str, Any] = {"part": "test", "records": records}
+    if not corpus.test:
+        read["split"] = corpus.shares().model_dump(mode="json", exclude_none=True)
+    read["readers"] = [one.model_dump(mode="json", exclude_none=True) for one in corpus.test or corpus.train]
+    told[args.model] |= {"endash": endash.__version__, "corpus": read}
+    return told
+
+
+def _write(
+    args: Namespace,
+    found: dict[str, Evaluation],
+    comparison: Comparison | None,
+    settings: dict[str, dict[str, Any]],
+) -> None:
     if args.json:
-        figures: dict[str, Any] = {"model": args.model, **found[args.model].to_json()}
+        figures: dict[str, Any] = settings[args.model] | found[args.model].to_json()
         if comparison:
-            figures["against"] = {"model": args.against, **found[args.against].to_json()}
+            figures["against"] = settings[args.against] | found[args.against].to_json()
             figures["comparison"] = comparison.to_json()
         print(json.dumps(figures, indent=2, ensure_ascii=False))
         return
