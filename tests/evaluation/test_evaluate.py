@@ -39,7 +39,8 @@ def test_placeholders_are_compared_with_the_sources():
         ["{b} und {a}", "{a}", "%d", "nichts", "{a}"],
     )
     assert (found.lines, found.kept, found.lines_with, found.kept_with) == (5, 2, 4, 1)
-    assert found.share == 0.4
+    assert found.share == 0.25
+    assert check_placeholders(["none"], ["nichts"]).share is None
 
 
 def test_the_figures_become_json():

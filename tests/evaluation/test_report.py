@@ -28,6 +28,14 @@ def test_each_evaluation_is_a_row_with_its_figures():
     assert good["bleu"].signature in text.replace("\n", "")
 
 
+def test_the_share_of_kept_placeholders_is_of_the_lines_that_have_some():
+    outputs = ["Das Licht ist an", "offen"]
+    some, none = (evaluate_translator(lambda texts: outputs[: len(texts)], pairs) for pairs in (PAIRS, PAIRS[:1]))
+    table = evaluation_table({"some": some, "none": none})
+    column = next(one for one in table.columns if one.header == "placeholders")
+    assert list(column.cells) == ["0.0%", "–"]
+
+
 def difference(title, a, b, p, *, lower=False):
     return Difference(*(Metric(title, value, "", title=title, lower=lower) for value in (a, b)), p, "")
 

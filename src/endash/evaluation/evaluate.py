@@ -37,9 +37,9 @@ class PlaceholderCheck:
     kept_with: int
 
     @property
-    def share(self) -> float:
-        """The share of all outputs whose placeholders are their source's."""
-        return self.kept / self.lines
+    def share(self) -> float | None:
+        """The share of the lines with placeholders where they are kept; None where no line has any."""
+        return self.kept_with / self.lines_with if self.lines_with else None
 
 
 @dataclass(frozen=True, slots=True)

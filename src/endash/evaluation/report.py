@@ -42,7 +42,8 @@ def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") 
         held = {metric.name: metric for metric in found.metrics}
         cells = [_figure(held[one.name], best[one.name]) if one.name in held else "–" for one in metrics]
         if checked:
-            cells.append(f"{found.placeholders.share:.1%}" if found.placeholders else "–")
+            share = found.placeholders and found.placeholders.share
+            cells.append("–" if share is None else f"{share:.1%}")
         if speeds:
             cells.append(f"{len(found.given) / found.seconds:,.0f}" if found.seconds > 0 else "–")
         table.add_row(_plain(name), *cells)
