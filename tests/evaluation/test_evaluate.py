@@ -119,6 +119,17 @@ def test_of_labels_the_wrong_ones_are_worst():
     assert tags.worst(5).records == ((0, 0.0), (1, 0.5))
 
 
+def test_of_texts_without_4_grams_bleu_is_told_to_say_nothing():
+    told = "BLEU counts 4-grams, and no answer and no reference has 4 tokens: it says nothing of them; look at chrF"
+    short = evaluate(["yes", "no!"], [["yes"], ["no!", "not so"]], metrics=["bleu", "chrf"])
+    assert (short["bleu"].value, short["chrf"].value, short.notes) == (0, 100, (told,))
+    assert evaluate(["灯"], ["灯"], metrics=["bleu"], language="zh").notes == (told,)
+    for answer, references in (("a b c d", ["a"]), ("a", ["a", "a b c."]), ("a b c.", ["a b c."])):
+        assert evaluate([answer], [references], metrics=["bleu"]).notes == ()
+    assert evaluate(["灯是开的"], ["灯是开的"], metrics=["bleu"], language="zh").notes == ()
+    assert evaluate(["yes"], ["yes"], metrics=["chrf", "ter"]).notes == ()
+
+
 def test_the_notes_of_translation_come_with_bleu_alone(monkeypatch):
     monkeypatch.setattr(translation.importlib.util, "find_spec", lambda name: None)
     assert evaluate(["明かり"], ["明かり"], metrics=["chrf"], language="ja").notes == ()
