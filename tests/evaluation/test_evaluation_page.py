@@ -134,6 +134,7 @@ def test_of_many_labels_the_most_confused_are_shown():
 def test_tags_are_shown_word_by_word():
     found = evaluate([["O", "O"]], [["B-PER", "O"]], sources=["Anna sleeps"], metrics=["entity_f1"])
     text = page({"a": found}, title="a")
+    assert "<h2>Entities</h2>" in text
     assert '<span class="word wrong">Anna<small>B-PER, not O</small></span>' in text
     assert '<span class="word">sleeps<small>O</small></span>' in text
     without = page({"a": evaluate([["O", "O"]], [["B-PER", "O"]], metrics=["entity_f1"])}, title="a")

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from endash.evaluation.compare import Comparison, Difference
+from endash.evaluation.compare import Comparison, Difference, compare
 from endash.evaluation.evaluate import evaluate, evaluate_translator
 from endash.evaluation.report import comparison_table, evaluation_table, label_table
 from endash.evaluation.scorer import Metric
@@ -116,3 +116,16 @@ def test_a_note_in_square_brackets_is_no_markup():
         evaluate_translator(lambda texts: texts, PAIRS), notes=("pip install 'sacrebleu[ja]' for ja-mecab",)
     )
     assert "sacrebleu[ja]" in printed(evaluation_table({"a": found}))
+
+
+def test_an_f1_of_tags_is_told_from_that_of_entities():
+    tags = [["B-PER", "I-PER", "O"]]
+    found = evaluate(tags, tags, metrics=["macro_f1", "micro_f1", "entity_f1", "accuracy"])
+    heads = [str(column.header) for column in evaluation_table({"a": found}).columns]
+    assert heads[1:5] == ["tags, macro F1 ↑", "tags, micro F1 ↑", "entity F1 ↑", "accuracy ↑"]
+    assert label_table(found.table, name="runs/ner").columns[0].header == "runs/ner: entities"
+    assert "tags, macro F1 ↑" in printed(comparison_table(compare(found, found)))
+    plain = evaluate(tags, tags, metrics=["macro_f1"])
+    assert evaluation_table({"a": plain}).columns[1].header == "macro F1 ↑"
+    assert label_table(plain.table, name="runs/tags").columns[0].header == "runs/tags"
+    assert found.to_json()["macro_f1"] == 1.0

@@ -157,6 +157,10 @@ def evaluate(
     )
     scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics]
     scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
+    if any(
+        isinstance(one, EntityF1) for one in scorers
+    ):  # entities have a macro and a micro F1 of their own, in the table
+        scored = tuple(_of_tags(one) if isinstance(one.scorer, F1) else one for one in scored)
     notes = [note for one in scorers for note in one.notes(given)]
     if "bleu" in metrics and (note := tokenizer_note(language)):
         notes.insert(0, note)
@@ -218,10 +222,14 @@ def check_placeholders(sources: Iterable[str], outputs: Iterable[str]) -> Placeh
 def _table(scorers: Sequence[Scorer], given: Answered, *, confidence: bool) -> PerLabel | None:
     """The table of the entities, or else of the labels, where a metric is of them."""
     if any(isinstance(one, EntityF1) for one in scorers):
-        return per_label(count_entities(given), confidence=confidence)
+        return replace(per_label(count_entities(given), confidence=confidence), unit="entities")
     if any(isinstance(one, F1 | Accuracy) for one in scorers):
         return per_label(count_labels(given), confidence=confidence)
     return None
+
+
+def _of_tags(one: Scored) -> Scored:
+    return replace(one, metric=replace(one.metric, title=f"tags, {one.metric.title}"))
 
 
 def _is_right(answer: Answer, references: tuple[str, ...]) -> bool:

@@ -39,7 +39,7 @@ def page(
         if found.families:
             parts.append(_section(f"By family{of}", _families(found.families)))
         if found.table:
-            parts.append(_section(f"Labels{of}", _labels(found.table)))
+            parts.append(_section(f"{found.table.unit.capitalize()}{of}", _labels(found.table)))
         if found.confusion and found.confusion.counts.size:
             parts.append(_section(f"What is taken for what{of}", _confusion(found)))
         if worst := _worst(found):

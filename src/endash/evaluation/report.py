@@ -68,13 +68,13 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
 def label_table(found: PerLabel, *, name: str = "label") -> Table:
     """A rich table of precision, recall, F1 and support by label, the averages under a line of their own.
 
-    `name` stands above the labels: whose they are. Under it stand the notes on shares of nothing.
+    `name` stands above the labels: whose they are, and that they are of entities, where it is those that are counted. Under it stand the notes on shares of nothing.
     """
     from rich.table import Table
 
     caption = "\n".join([LABELS_CAPTION, *found.notes])
     table = Table(caption=_plain(caption), caption_justify="left")
-    table.add_column(_plain(name))
+    table.add_column(_plain(name if found.unit == "labels" else f"{name}: {found.unit}"))
     for label in ("precision", "recall", "F1", "support"):
         table.add_column(label, justify="right")
     for rows in (found.rows, found.averages):
