@@ -119,6 +119,15 @@ def test_of_labels_the_wrong_ones_are_worst():
     assert tags.worst(5).records == ((0, 0.0), (1, 0.5))
 
 
+def test_of_labels_with_probabilities_the_most_probable_wrong_ones_are_worst():
+    likely = [[0.9], [0.8], [0.4], [0.7]]
+    found = evaluate(["yes", "no", "yes", "no"], GOLD, metrics=["accuracy"], probabilities=likely).worst(5)
+    assert (found.records, found.probable) == (((3, 0.7), (2, 0.4)), True)
+    tags = [["O", "O"], ["O", "B-X"]]
+    several = evaluate(tags, [["B-X", "B-X"], ["O", "O"]], metrics=["accuracy"], probabilities=[[0.5, 0.5]] * 2)
+    assert several.worst(5).records == ((0, 0.0), (1, 0.5)), "a record of tags is more or less wrong"
+
+
 def test_of_texts_without_4_grams_bleu_is_told_to_say_nothing():
     told = "BLEU counts 4-grams, and no answer and no reference has 4 tokens: it says nothing of them; look at chrF"
     short = evaluate(["yes", "no!"], [["yes"], ["no!", "not so"]], metrics=["bleu", "chrf"])

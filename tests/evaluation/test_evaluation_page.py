@@ -131,6 +131,19 @@ def test_of_many_labels_the_most_confused_are_shown():
     assert 'title="label00 → label01: 1 of 2"' in matrix
 
 
+def test_wrong_labels_stand_by_their_probability_with_their_place():
+    found = evaluate(
+        ["a", "a", "b"],
+        ["b", "b", "b"],
+        metrics=["accuracy"],
+        where=["<it>.tsv:2", "", "<it>.tsv:4"],
+        probabilities=[[0.25], [0.75], [1.0]],
+    )
+    text = page({"a": found}, title="a")
+    assert "By the probability of the wrong answer, the 2 most probable first." in text
+    assert re.findall('class="rank">(.*?) <b>(.*?)</b>', text) == [("record 2", "0.750"), ("&lt;it&gt;.tsv:2", "0.250")]
+
+
 def test_tags_are_shown_word_by_word():
     found = evaluate([["O", "O"]], [["B-PER", "O"]], sources=["Anna sleeps"], metrics=["entity_f1"])
     text = page({"a": found}, title="a")

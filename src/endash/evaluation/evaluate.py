@@ -44,10 +44,14 @@ class PlaceholderCheck:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The records whose answers are worst by one metric, the worst first: the place of each from 0, and its figure."""
+    """The records whose answers are worst by one metric, the worst first: the place of each from 0, and its figure.
+
+    Of labels, which are right or wrong, the figure may be how probable the wrong label was held, highest first: `probable`.
+    """
 
     metric: Metric
     records: tuple[tuple[int, float], ...]
+    probable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Evaluation:
     def worst(self, count: int) -> Worst | None:
         """The `count` records whose answers are worst by the first metric that says something of a single record.
 
-        Those that are just what is right are not among them. None if no metric says something of a single record.
+        Those that are just what is right are not among them. Of labels with probabilities, that of the wrong one decides. None if no metric says something of a single record.
         """
         found = next(
             (one for one in self.scored if isinstance(one.scorer, AdditiveScorer) and one.scorer.by_record), None
@@ -98,10 +102,13 @@ class Evaluation:
             found = Accuracy().measure(self.given)
         if found is None or not isinstance(found.scorer, AdditiveScorer) or found.statistics is None:
             return None
-        values = found.scorer.values(found.statistics)
-        order = np.argsort(-values if found.metric.lower else values, kind="stable").tolist()
+        values, high = found.scorer.values(found.statistics), bool(found.metric.lower)
+        probable = isinstance(self.given.answers[0], str) and bool(self.given.probabilities)
+        if probable:
+            values, high = np.array([one[0] for one in self.given.probabilities]), True
+        order = np.argsort(-values if high else values, kind="stable").tolist()
         wrong = [row for row in order if not _is_right(self.given.answers[row], self.given.references[row])]
-        return Worst(found.metric, tuple((row, float(values[row])) for row in wrong[:count]))
+        return Worst(found.metric, tuple((row, float(values[row])) for row in wrong[:count]), probable)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values for a JSON file; without the texts."""

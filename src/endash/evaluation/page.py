@@ -164,10 +164,11 @@ def _worst(found: Evaluation) -> str:
     if worst is None or not worst.records:
         return ""
     given = found.given
-    graded = len({value for _, value in worst.records}) > 1
+    graded = worst.probable or len({value for _, value in worst.records}) > 1
     items = []
     for row, value in worst.records:
         source = given.sources[row] if given.sources else ""
+        where = given.where[row] if given.where and given.where[row] else f"record {row + 1:,}"
         answer, references = given.answers[row], given.references[row]
         figure = f" <b>{value:.{worst.metric.digits}f}</b>" if graded else ""
         body = (
@@ -175,9 +176,11 @@ def _worst(found: Evaluation) -> str:
             if isinstance(answer, str)
             else _tags(given.words(row), answer, references)
         )
-        items.append(f'<article><p class="rank">record {row + 1:,}{figure}</p><dl>{body}</dl></article>')
+        items.append(f'<article><p class="rank">{_text(where)}{figure}</p><dl>{body}</dl></article>')
     lead = f"By {worst.metric.title}, the {len(items)} worst first; those that are just what is right are left out."
-    if not graded:
+    if worst.probable:
+        lead = f"By the probability of the wrong answer, the {len(items)} most probable first."
+    elif not graded:
         lead = f"The first {len(items)} that are wrong."
     return f'<p class="lead">{_text(lead)}</p><div class="worst">{"".join(items)}</div>'
 
