@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.evaluation.metrics import of_answers
 from endash.evaluation.resampling import Floats
 from endash.evaluation.scorer import Answer, Scorer
+from endash.evaluation.translation import SacreScorer
 from endash.label_model import LabelModel
 from endash.latent import bound
 from endash.loading import AnyModel
@@ -168,7 +169,24 @@ def judge(
         by_family[record.family].append(row)
     if len(by_family) < 2:
         return whole
-    return replace(whole, families={name or "other": figures(rows) for name, rows in by_family.items()})
+    families = {name or "other": figures(rows) for name, rows in by_family.items()}
+    return replace(whole, families=families, notes=(*whole.notes, *_mixed(whole, families.values())))
+
+
+def _mixed(whole: Evaluation, families: Iterable[Evaluation]) -> list[str]:
+    """What is to be said of BLEU where a family has another tokenizer than all records together."""
+    apart = {one for found in families for one in _tokenizers(found)}
+    return [
+        f"BLEU of all records together cuts every text by {together}, that of families by {', '.join(sorted(apart))}: go by the families"
+        for together in _tokenizers(whole)
+        if apart != {together}
+    ]
+
+
+def _tokenizers(found: Evaluation) -> list[str]:
+    """The tokenizer that BLEU is of, where it is measured."""
+    scorers = [one.scorer for one in found.scored if one.metric.name == "bleu"]
+    return [one.tokenize for one in scorers if isinstance(one, SacreScorer)]
 
 
 def _unknown(model: LabelModel, records: Sequence[Record]) -> list[str]:

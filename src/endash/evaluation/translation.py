@@ -74,7 +74,8 @@ class SacreScorer(AdditiveScorer):
     def __init__(self, name: str, tokenize: str | None = None) -> None:
         self.name, self.title, self.lower = name, _TITLES[name], name == "ter"
         self.by_record = name != "bleu"  # of one sentence most of its precisions are 0
-        self._sacrebleu = _sacrebleu(name, tokenize or "13a")
+        self.tokenize = tokenize or "13a"
+        self._sacrebleu = _sacrebleu(name, self.tokenize)
 
     def notes(self, given: Answered) -> tuple[str, ...]:
         """That BLEU says nothing, where no text has as many tokens as it counts together."""
