@@ -46,7 +46,7 @@ def row(run: str) -> list[str]:
         "yes" if model.recipe.head.pointer else "no",
         f"{found['bleu'].value:.1f}",
         f"{found['chrf'].value:.1f}",
-        f"{found.placeholders.share:.1%}",
+        f"{found.placeholders.kept / found.placeholders.lines:.1%}",
         f"{copied / wanted:.1%} of {wanted:,}",
     ]
 

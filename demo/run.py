@@ -67,7 +67,8 @@ def show(measured: dict[str, Evaluation], pairs: list[tuple[str, str]]) -> None:
     """The figures, and some unseen sentences."""
     figures = Table("", "BLEU", "chrF", "placeholders kept", title=f"{len(pairs):,} held-out strings")
     for name, one in measured.items():
-        row = (f"{one['bleu'].value:.1f}", f"{one['chrf'].value:.1f}", f"{100 * one.placeholders.share:.1f} %")
+        kept = one.placeholders.kept / one.placeholders.lines
+        row = (f"{one['bleu'].value:.1f}", f"{one['chrf'].value:.1f}", f"{100 * kept:.1f} %")
         figures.add_row(name.replace("_", " "), *row)
     examples = Table("English", "the model", "the reference", title="unseen strings", show_lines=True)
     step = max(1, len(pairs) // SHOWN)

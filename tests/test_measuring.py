@@ -41,8 +41,27 @@ def test_each_family_is_measured_by_its_own_records():
 def test_each_family_is_counted_by_the_tokenizer_of_its_own_language():
     chinese = [Record(f"name[{text}]", "你好世界再见", family="zh") for text in TEXTS]
     english = [Record(f"name[{text}]", text, family="en") for text in TEXTS]
-    found = measure(build("generation"), [*english, *chinese], confidence=False).families
-    assert {name: one["bleu"].signature.split("tok:")[1][:2] for name, one in found.items()} == {"en": "13", "zh": "zh"}
+    whole = measure(build("generation"), [*english, *chinese], confidence=False)
+    tokenizers = {name: one["bleu"].signature.split("tok:")[1][:2] for name, one in whole.families.items()}
+    assert tokenizers == {"en": "13", "zh": "zh"}
+    told = "BLEU of all records together cuts every text by 13a, that of families by 13a, zh: go by the families"
+    assert told in whole.notes
+    german = [replace(record, family="de") for record in english]
+    assert not measure(build("generation"), [*english, *german], confidence=False).notes
+
+
+def test_labels_are_measured_with_their_probability_and_every_record_with_its_place() -> None:
+    model = build("tagging")
+    records = [
+        Record(text, "", where=f"it:{line}", sources=tuple(text.split()), targets=("O",) * len(text.split()))
+        for line, text in enumerate(TEXTS)
+    ]
+    given = measure(model, records, confidence=False).given
+    found = model.predict(records)
+    assert given.answers == tuple(tuple(word[0].label for word in one) for one in found)
+    assert given.where == tuple(record.where for record in records)
+    for probabilities, one in zip(given.probabilities, found, strict=True):
+        assert probabilities == pytest.approx([word[0].probability for word in one])
 
 
 def test_what_has_no_name_is_called_other():

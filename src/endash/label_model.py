@@ -74,9 +74,20 @@ class LabelModel(EncodingModel[Labeller]):
 
     def answer(self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None) -> list[Answer]:
         """The likeliest label of each record, or the likeliest tag of each of its words; errors and `progress` as of `predict`."""
+        return list(map(self.told, self.likeliest(records, progress=progress)))
+
+    def likeliest(
+        self, records: Sequence[Record], *, progress: Callable[[int], None] | None = None
+    ) -> list[list[Prediction]]:
+        """For each record the likeliest label of it, or of each of its words; errors and `progress` as of `predict`."""
         names = self.labels
-        found = [tuple(names[int(one.argmax())] for one in some) for some in self._found(records, progress)]
-        return [*found] if self.task.writes == "tags" else [one[0] for one in found]
+        best = [[one.max(-1) for one in some] for some in self._found(records, progress)]
+        return [[Prediction(names[int(place)], float(value.exp())) for value, place in some] for some in best]
+
+    def told(self, found: Sequence[Prediction]) -> Answer:
+        """The answer that the `likeliest` labels of a record make: its label, or a tag for each of its words."""
+        labels = tuple(one.label for one in found)
+        return labels if self.task.writes == "tags" else labels[0]
 
     def predict(
         self, sources: Sequence[Source], *, progress: Callable[[int], None] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from endash.evaluation.evaluate import Evaluation, check_placeholders, evaluate
 from endash.evaluation.metrics import of_answers
 from endash.evaluation.resampling import Floats
 from endash.evaluation.scorer import Answer, Scorer
+from endash.evaluation.translation import SacreScorer
 from endash.label_model import LabelModel
 from endash.latent import bound
 from endash.loading import AnyModel
@@ -56,7 +57,7 @@ def measure(
     every, records = records, answerable([model, *beside], records)
     losses, latents = _of_references(model, records)  # first: where these cannot be had, nothing need be answered
     begun = time.perf_counter()
-    answers = model.answer(records, progress=progress, **decoding)
+    answers, probabilities = _answers(model, records, progress, **decoding)
     seconds = time.perf_counter() - begun
     found = judge(
         model.task,
@@ -68,6 +69,7 @@ def measure(
         further=further,
         losses=losses,
         latents=latents,
+        probabilities=probabilities,
         seconds=seconds,
     )
     notes = _unknown(model, records) if isinstance(model, LabelModel) else []
@@ -79,6 +81,16 @@ def measure(
             f"{first.where or repr(first.source[:40])}"
         )
     return replace(found, notes=(*found.notes, *notes))
+
+
+def _answers(
+    model: AnyModel, records: Sequence[Record], progress: Callable[[int], None] | None, **decoding: Any
+) -> tuple[Sequence[Answer], Sequence[Sequence[float]]]:
+    """An answer to each record, and of labels how probable the model holds each that it answered."""
+    if isinstance(model, LabelModel):
+        found = model.likeliest(records, progress=progress, **decoding)
+        return list(map(model.told, found)), [[one.probability for one in some] for some in found]
+    return model.answer(records, progress=progress, **decoding), ()
 
 
 def answerable(models: Sequence[AnyModel], records: Sequence[Record]) -> list[Record]:
@@ -122,12 +134,13 @@ def judge(
     further: Sequence[Scorer] = (),
     losses: Sequence[tuple[float, int]] = (),
     latents: Floats | None = None,
+    probabilities: Sequence[Sequence[float]] = (),
     seconds: float = 0.0,
 ) -> Evaluation:
     """Anybody's answers to the records of a task, by its metrics: those of a model, of a baseline, or of people.
 
-    `losses` are (nats, tokens) of each record's first target, and `latents` as for `evaluate`, which are a model's own: without them
-    metrics that ask for them are left out. `seconds` is the time that answering took, of which a family's share is not known; the others as for `measure`.
+    `losses` are (nats, tokens) of each record's first target, `latents` and `probabilities` as for `evaluate`, which are a
+    model's own: without them metrics that ask for them are left out. `seconds` is the time that answering took, of which a family's share is not known; the others as for `measure`.
     """
     names = [one for one in task.metrics if losses or of_answers(one)]
 
@@ -141,6 +154,8 @@ def judge(
             sources=[record.source for record in some],
             losses=[losses[row] for row in rows] if losses else (),
             latents=None if latents is None else latents[rows],
+            where=[record.where for record in some],
+            probabilities=[probabilities[row] for row in rows] if probabilities else (),
             language=written,
             confidence=confidence,
         )
@@ -154,7 +169,24 @@ def judge(
         by_family[record.family].append(row)
     if len(by_family) < 2:
         return whole
-    return replace(whole, families={name or "other": figures(rows) for name, rows in by_family.items()})
+    families = {name or "other": figures(rows) for name, rows in by_family.items()}
+    return replace(whole, families=families, notes=(*whole.notes, *_mixed(whole, families.values())))
+
+
+def _mixed(whole: Evaluation, families: Iterable[Evaluation]) -> list[str]:
+    """What is to be said of BLEU where a family has another tokenizer than all records together."""
+    apart = {one for found in families for one in _tokenizers(found)}
+    return [
+        f"BLEU of all records together cuts every text by {together}, that of families by {', '.join(sorted(apart))}: go by the families"
+        for together in _tokenizers(whole)
+        if apart != {together}
+    ]
+
+
+def _tokenizers(found: Evaluation) -> list[str]:
+    """The tokenizer that BLEU is of, where it is measured."""
+    scorers = [one.scorer for one in found.scored if one.metric.name == "bleu"]
+    return [one.tokenize for one in scorers if isinstance(one, SacreScorer)]
 
 
 def _unknown(model: LabelModel, records: Sequence[Record]) -> list[str]:

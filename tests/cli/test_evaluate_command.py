@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from endash import __version__
+
 Cli = Callable[..., Any]
 
 
@@ -90,6 +92,53 @@ def test_labels_have_a_table_with_every_label_of_each_model(cli: Cli, classifier
     figures = json.loads(cli("evaluate", one, tmp_path / "intents.tsv", "--json").out)
     assert figures["labels"]["open"]["support"] == 12
     assert figures["confusion"]["labels"] == ["close", "open"]
+
+
+def test_figures_as_json_say_what_was_measured_and_how(
+    cli: Cli, model: Path, other_model: Path, recipe_file: Path
+) -> None:
+    corpus = recipe_file.parent / "pairs.tsv"
+    figures = json.loads(cli("evaluate", model, corpus, "--against", other_model, "--beam", 2, "--json").out)
+    assert figures["endash"] == __version__
+    assert (figures["corpus"]["part"], figures["corpus"]["records"]) == ("test", 42)
+    assert [one["path"] for one in figures["corpus"]["readers"]] == [str(corpus)]
+    for told in (figures, figures["against"]):
+        assert (told["decoding"]["search"], told["decoding"]["beam"]) == ("beam", 2)
+    assert figures["against"].keys().isdisjoint({"endash", "corpus"})
+
+
+def test_figures_of_labels_as_json_tell_of_no_decoding(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
+    figures = json.loads(cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--json").out)
+    assert figures["corpus"]["records"] == 24
+    assert "decoding" not in figures
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_answers_that_were_measured_are_kept(
+    cli: Cli, model: Path, other_model: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    corpus, answers = recipe_file.parent / "pairs.tsv", tmp_path / "answers.jsonl"
+    done = cli("evaluate", model, corpus, "--against", other_model, "--beam", 1, "--json", "--answers", answers)
+    assert (done.code, f"wrote {answers}" in done.err) == (0, True)
+    rows = rows_of(answers)
+    pairs = [line.split("\t") for line in corpus.read_text(encoding="utf-8").splitlines()[1:]]
+    assert [(row["source"], row["references"]) for row in rows] == [(a, [b]) for a, b in pairs]
+    assert [row["where"] for row in rows] == [f"{corpus}:{line}" for line in range(2, 2 + len(pairs))]
+    written = cli("translate", model, "--beam", 1, stdin="".join(f"{a}\n" for a, _ in pairs)).out.splitlines()
+    assert [row["answer"] for row in rows] == written
+    assert any(row["against"]["answer"] != row["answer"] for row in rows)
+    assert cli("evaluate", "no-such-model", corpus, "--answers", tmp_path / "no" / "it").err.count("there is no folder")
+
+
+def test_the_answers_of_a_classifier_have_their_probability(cli: Cli, classifiers: list[Path], tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    assert cli("evaluate", classifiers[0], tmp_path / "intents.tsv", "--answers", answers).code == 0
+    rows, lines = rows_of(answers), "".join(f"{text}\n" for text, _ in ROWS)
+    told = cli("predict", classifiers[0], "--probabilities", 1, stdin=lines).out.splitlines()
+    assert [f"{row['answer']} {row['probability']:.3f}" for row in rows] == told
 
 
 def test_comet_is_of_translations_alone(

@@ -39,7 +39,8 @@ def test_placeholders_are_compared_with_the_sources():
         ["{b} und {a}", "{a}", "%d", "nichts", "{a}"],
     )
     assert (found.lines, found.kept, found.lines_with, found.kept_with) == (5, 2, 4, 1)
-    assert found.share == 0.4
+    assert found.share == 0.25
+    assert check_placeholders(["none"], ["nichts"]).share is None
 
 
 def test_the_figures_become_json():
@@ -116,6 +117,26 @@ def test_of_labels_the_wrong_ones_are_worst():
     assert [row for row, _ in found.worst(5).records] == [2, 3]
     tags = evaluate([["O", "O"], ["O", "B-X"]], [["B-X", "B-X"], ["O", "O"]], metrics=["entity_f1"])
     assert tags.worst(5).records == ((0, 0.0), (1, 0.5))
+
+
+def test_of_labels_with_probabilities_the_most_probable_wrong_ones_are_worst():
+    likely = [[0.9], [0.8], [0.4], [0.7]]
+    found = evaluate(["yes", "no", "yes", "no"], GOLD, metrics=["accuracy"], probabilities=likely).worst(5)
+    assert (found.records, found.probable) == (((3, 0.7), (2, 0.4)), True)
+    tags = [["O", "O"], ["O", "B-X"]]
+    several = evaluate(tags, [["B-X", "B-X"], ["O", "O"]], metrics=["accuracy"], probabilities=[[0.5, 0.5]] * 2)
+    assert several.worst(5).records == ((0, 0.0), (1, 0.5)), "a record of tags is more or less wrong"
+
+
+def test_of_texts_without_4_grams_bleu_is_told_to_say_nothing():
+    told = "BLEU counts 4-grams, and no answer and no reference has 4 tokens: it says nothing of them; look at chrF"
+    short = evaluate(["yes", "no!"], [["yes"], ["no!", "not so"]], metrics=["bleu", "chrf"])
+    assert (short["bleu"].value, short["chrf"].value, short.notes) == (0, 100, (told,))
+    assert evaluate(["灯"], ["灯"], metrics=["bleu"], language="zh").notes == (told,)
+    for answer, references in (("a b c d", ["a"]), ("a", ["a", "a b c."]), ("a b c.", ["a b c."])):
+        assert evaluate([answer], [references], metrics=["bleu"]).notes == ()
+    assert evaluate(["灯是开的"], ["灯是开的"], metrics=["bleu"], language="zh").notes == ()
+    assert evaluate(["yes"], ["yes"], metrics=["chrf", "ter"]).notes == ()
 
 
 def test_the_notes_of_translation_come_with_bleu_alone(monkeypatch):

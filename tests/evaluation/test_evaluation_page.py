@@ -97,6 +97,13 @@ def test_two_systems_stand_side_by_side():
     assert sum(attrs.get("class") == "range" for attrs in found.all("svg")) == 4
 
 
+def test_a_p_value_is_never_nothing():
+    one, two = labels(1), labels(9)
+    both = compare(one, two)
+    both = replace(both, differences=tuple(replace(row, p=0.0001) for row in both.differences))
+    assert "<td>&lt;0.001</td>" in page({"one": one, "two": two}, title="both", comparison=both)
+
+
 def test_no_text_is_taken_for_markup():
     texts = evaluate([EVIL, "b"], ["a", EVIL], sources=[EVIL, "x"], metrics=["chrf"])
     names = evaluate([EVIL, "b"], ["b", EVIL], metrics=["accuracy"])
@@ -124,9 +131,23 @@ def test_of_many_labels_the_most_confused_are_shown():
     assert 'title="label00 → label01: 1 of 2"' in matrix
 
 
+def test_wrong_labels_stand_by_their_probability_with_their_place():
+    found = evaluate(
+        ["a", "a", "b"],
+        ["b", "b", "b"],
+        metrics=["accuracy"],
+        where=["<it>.tsv:2", "", "<it>.tsv:4"],
+        probabilities=[[0.25], [0.75], [1.0]],
+    )
+    text = page({"a": found}, title="a")
+    assert "By the probability of the wrong answer, the 2 most probable first." in text
+    assert re.findall('class="rank">(.*?) <b>(.*?)</b>', text) == [("record 2", "0.750"), ("&lt;it&gt;.tsv:2", "0.250")]
+
+
 def test_tags_are_shown_word_by_word():
     found = evaluate([["O", "O"]], [["B-PER", "O"]], sources=["Anna sleeps"], metrics=["entity_f1"])
     text = page({"a": found}, title="a")
+    assert "<h2>Entities</h2>" in text
     assert '<span class="word wrong">Anna<small>B-PER, not O</small></span>' in text
     assert '<span class="word">sleeps<small>O</small></span>' in text
     without = page({"a": evaluate([["O", "O"]], [["B-PER", "O"]], metrics=["entity_f1"])}, title="a")

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from endash.evaluation.compare import Comparison, Difference
+from endash.evaluation.compare import Comparison, Difference, compare
 from endash.evaluation.evaluate import evaluate, evaluate_translator
 from endash.evaluation.report import comparison_table, evaluation_table, label_table
 from endash.evaluation.scorer import Metric
@@ -28,6 +28,14 @@ def test_each_evaluation_is_a_row_with_its_figures():
     assert good["bleu"].signature in text.replace("\n", "")
 
 
+def test_the_share_of_kept_placeholders_is_of_the_lines_that_have_some():
+    outputs = ["Das Licht ist an", "offen"]
+    some, none = (evaluate_translator(lambda texts: outputs[: len(texts)], pairs) for pairs in (PAIRS, PAIRS[:1]))
+    table = evaluation_table({"some": some, "none": none})
+    column = next(one for one in table.columns if one.header == "placeholders")
+    assert list(column.cells) == ["0.0%", "–"]
+
+
 def difference(title, a, b, p, *, lower=False):
     return Difference(*(Metric(title, value, "", title=title, lower=lower) for value in (a, b)), p, "")
 
@@ -47,6 +55,12 @@ def test_a_comparison_names_the_better_system():
     assert "-5.0" in ter
     assert "new" in ter
     assert "–" in distinct
+
+
+def test_a_p_value_is_never_nothing():
+    rows = tuple(difference(f"metric {p}", 20.0, 24.5, p) for p in (0.0001, 0.00096, 0.001))
+    lines = [line for line in printed(comparison_table(Comparison(rows, 20))).splitlines() if "metric" in line]
+    assert [line.split("│")[5].strip() for line in lines] == ["<0.001", "<0.001", "0.001"]
 
 
 def test_the_columns_are_the_metrics_there_are():
@@ -102,3 +116,16 @@ def test_a_note_in_square_brackets_is_no_markup():
         evaluate_translator(lambda texts: texts, PAIRS), notes=("pip install 'sacrebleu[ja]' for ja-mecab",)
     )
     assert "sacrebleu[ja]" in printed(evaluation_table({"a": found}))
+
+
+def test_an_f1_of_tags_is_told_from_that_of_entities():
+    tags = [["B-PER", "I-PER", "O"]]
+    found = evaluate(tags, tags, metrics=["macro_f1", "micro_f1", "entity_f1", "accuracy"])
+    heads = [str(column.header) for column in evaluation_table({"a": found}).columns]
+    assert heads[1:5] == ["tags, macro F1 ↑", "tags, micro F1 ↑", "entity F1 ↑", "accuracy ↑"]
+    assert label_table(found.table, name="runs/ner").columns[0].header == "runs/ner: entities"
+    assert "tags, macro F1 ↑" in printed(comparison_table(compare(found, found)))
+    plain = evaluate(tags, tags, metrics=["macro_f1"])
+    assert evaluation_table({"a": plain}).columns[1].header == "macro F1 ↑"
+    assert label_table(plain.table, name="runs/tags").columns[0].header == "runs/tags"
+    assert found.to_json()["macro_f1"] == 1.0

@@ -6,6 +6,10 @@ to name the columns. --against MODEL2 also tells whether the difference between 
 that of the target's language, which --language tells, or a column's or file's name, a file's header, or Han letters; without
 CORPUS those of the recipe's own files.
 
+--answers FILE keeps what was measured, a line of JSON for each record: "where" (file and line), "source", "references", all that
+are right, and "answer"; of labels also "probability". Of words and their tags source, references, answer and probability are lists,
+an entry a word. With --against the second model's answer and probability stand under "against".
+
 example:
   endash evaluate runs/demo test.tsv:en,de --json
 """
@@ -16,6 +20,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +49,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--against", metavar="MODEL2", help="another model, to compare with")
     parser.add_argument("--language", metavar="CODE", help="the target's language, such as zh")
     parser.add_argument("--comet", metavar="FOLDER", help="also measure translations by COMET: the folder of its model")
-    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="write the figures as JSON, with what was read and how it was decoded"
+    )
+    parser.add_argument("--answers", metavar="FILE", help="also write each record and its answer, as JSON lines")
     parser.add_argument("--html", metavar="FILE", help="also write a page with the worst answers, and open it")
     add_decoding(parser)
 
@@ -62,8 +70,8 @@ def run(args: Namespace) -> None:
     from endash.loading import load
     from endash.measuring import measure
 
-    if args.html:
-        check_place(args.html)
+    for place in filter(None, (args.answers, args.html)):
+        check_place(place)
     if args.language:
         check_language(args.language)
     further = [Comet(args.comet)] if args.comet else []
@@ -92,7 +100,9 @@ def run(args: Namespace) -> None:
             )
     comparison = compare(*found.values()) if len(found) == 2 else None
     with output():
-        _write(args, found, comparison)
+        _write(args, found, comparison, _settings(args, models, corpus, len(records), changes))
+    if args.answers:
+        _write_answers(args.answers, list(found.values()))
     if args.html:
         _write_page(args, found, comparison)
 
@@ -135,11 +145,35 @@ def _corpus(args: Namespace, model: AnyModel) -> CorpusConfig:
     return corpus_of(args.corpus, None if pairs else model.recipe, args.files)
 
 
-def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:
+def _settings(
+    args: Namespace, models: dict[str, AnyModel], corpus: CorpusConfig, records: int, changes: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """How each model was measured, as plain values: its decoding; and with the first the version of Endash and what was read."""
+    import endash
+    from endash.model import Model
+
+    told: dict[str, dict[str, Any]] = {path: {"model": path} for path in models}
+    for path, model in models.items():
+        if isinstance(model, Model):
+            told[path]["decoding"] = model.decoding(**changes).model_dump(mode="json")
+    read: dict[str, Any] = {"part": "test", "records": records}
+    if not corpus.test:
+        read["split"] = corpus.shares().model_dump(mode="json", exclude_none=True)
+    read["readers"] = [one.model_dump(mode="json", exclude_none=True) for one in corpus.test or corpus.train]
+    told[args.model] |= {"endash": endash.__version__, "corpus": read}
+    return told
+
+
+def _write(
+    args: Namespace,
+    found: dict[str, Evaluation],
+    comparison: Comparison | None,
+    settings: dict[str, dict[str, Any]],
+) -> None:
     if args.json:
-        figures: dict[str, Any] = {"model": args.model, **found[args.model].to_json()}
+        figures: dict[str, Any] = settings[args.model] | found[args.model].to_json()
         if comparison:
-            figures["against"] = {"model": args.against, **found[args.against].to_json()}
+            figures["against"] = settings[args.against] | found[args.against].to_json()
             figures["comparison"] = comparison.to_json()
         print(json.dumps(figures, indent=2, ensure_ascii=False))
         return
@@ -157,6 +191,14 @@ def _write(args: Namespace, found: dict[str, Evaluation], comparison: Comparison
             console.print(label_table(one.table, name=path))
     if comparison:
         console.print(comparison_table(comparison, a=args.model, b=args.against))
+
+
+def _write_answers(path: str, found: Sequence[Evaluation]) -> None:
+    from endash.evaluation.answers import answer_rows
+    from endash.inspection.files import write_whole
+
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in answer_rows(*found)]
+    note(f"wrote {write_whole(path, ''.join(lines).encode('utf-8', 'backslashreplace'))}")
 
 
 def _write_page(args: Namespace, found: dict[str, Evaluation], comparison: Comparison | None) -> None:

@@ -37,17 +37,21 @@ class PlaceholderCheck:
     kept_with: int
 
     @property
-    def share(self) -> float:
-        """The share of all outputs whose placeholders are their source's."""
-        return self.kept / self.lines
+    def share(self) -> float | None:
+        """The share of the lines with placeholders where they are kept; None where no line has any."""
+        return self.kept_with / self.lines_with if self.lines_with else None
 
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The records whose answers are worst by one metric, the worst first: the place of each from 0, and its figure."""
+    """The records whose answers are worst by one metric, the worst first: the place of each from 0, and its figure.
+
+    Of labels, which are right or wrong, the figure may be how probable the wrong label was held, highest first: `probable`.
+    """
 
     metric: Metric
     records: tuple[tuple[int, float], ...]
+    probable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Evaluation:
     def worst(self, count: int) -> Worst | None:
         """The `count` records whose answers are worst by the first metric that says something of a single record.
 
-        Those that are just what is right are not among them. None if no metric says something of a single record.
+        Those that are just what is right are not among them. Of labels with probabilities, that of the wrong one decides. None if no metric says something of a single record.
         """
         found = next(
             (one for one in self.scored if isinstance(one.scorer, AdditiveScorer) and one.scorer.by_record), None
@@ -98,10 +102,13 @@ class Evaluation:
             found = Accuracy().measure(self.given)
         if found is None or not isinstance(found.scorer, AdditiveScorer) or found.statistics is None:
             return None
-        values = found.scorer.values(found.statistics)
-        order = np.argsort(-values if found.metric.lower else values, kind="stable").tolist()
+        values, high = found.scorer.values(found.statistics), bool(found.metric.lower)
+        probable = isinstance(self.given.answers[0], str) and bool(self.given.probabilities)
+        if probable:
+            values, high = np.array([one[0] for one in self.given.probabilities]), True
+        order = np.argsort(-values if high else values, kind="stable").tolist()
         wrong = [row for row in order if not _is_right(self.given.answers[row], self.given.references[row])]
-        return Worst(found.metric, tuple((row, float(values[row])) for row in wrong[:count]))
+        return Worst(found.metric, tuple((row, float(values[row])) for row in wrong[:count]), probable)
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values for a JSON file; without the texts."""
@@ -132,6 +139,8 @@ def evaluate(
     sources: Sequence[str] = (),
     losses: Sequence[tuple[float, int]] = (),
     latents: Floats | None = None,
+    where: Sequence[str] = (),
+    probabilities: Sequence[Sequence[float]] = (),
     language: str | None = None,
     confidence: bool = False,
     seconds: float = 0.0,
@@ -140,13 +149,25 @@ def evaluate(
 
     `metrics` are names (`metrics.NAMES`) or scorers, such as `comet.Comet`. Some read `sources` (`Comet`, ``ser``) or `losses` in
     (nats, tokens) of each record's reference (``perplexity``, ``nll``) or `latents` (N, 2, Z), posterior mean and KL (``kl``,
-    ``units``). `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 % intervals. Raises
+    ``units``). `where` and `probabilities` as in `Answered`. `language` is that of the answers, which chooses BLEU's tokenizer; `confidence` adds 95 % intervals. Raises
     CorpusError for lists that do not have one entry a record and for answers that a metric cannot measure, RecipeError for a
     metric that is unknown.
     """
-    given = answered(answers, references, sources=sources, losses=losses, latents=latents)
+    given = answered(
+        answers,
+        references,
+        sources=sources,
+        losses=losses,
+        latents=latents,
+        where=where,
+        probabilities=probabilities,
+    )
     scorers = [scorer(one, language=language) if isinstance(one, str) else one for one in metrics]
     scored = tuple(one.measure(given, confidence=confidence) for one in scorers)
+    if any(
+        isinstance(one, EntityF1) for one in scorers
+    ):  # entities have a macro and a micro F1 of their own, in the table
+        scored = tuple(_of_tags(one) if isinstance(one.scorer, F1) else one for one in scored)
     notes = [note for one in scorers for note in one.notes(given)]
     if "bleu" in metrics and (note := tokenizer_note(language)):
         notes.insert(0, note)
@@ -208,10 +229,14 @@ def check_placeholders(sources: Iterable[str], outputs: Iterable[str]) -> Placeh
 def _table(scorers: Sequence[Scorer], given: Answered, *, confidence: bool) -> PerLabel | None:
     """The table of the entities, or else of the labels, where a metric is of them."""
     if any(isinstance(one, EntityF1) for one in scorers):
-        return per_label(count_entities(given), confidence=confidence)
+        return replace(per_label(count_entities(given), confidence=confidence), unit="entities")
     if any(isinstance(one, F1 | Accuracy) for one in scorers):
         return per_label(count_labels(given), confidence=confidence)
     return None
+
+
+def _of_tags(one: Scored) -> Scored:
+    return replace(one, metric=replace(one.metric, title=f"tags, {one.metric.title}"))
 
 
 def _is_right(answer: Answer, references: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from endash.evaluation.curves import Curve
 from endash.evaluation.evaluate import Evaluation
 from endash.evaluation.metrics import TRANSLATION
 from endash.evaluation.per_label import Estimate, LabelRow, PerLabel
-from endash.evaluation.report import LABELS_CAPTION, heading, verdict
+from endash.evaluation.report import LABELS_CAPTION, heading, p_value, verdict
 from endash.evaluation.scorer import Answer, Metric
 
 _WORST = 20
@@ -39,7 +39,7 @@ def page(
         if found.families:
             parts.append(_section(f"By family{of}", _families(found.families)))
         if found.table:
-            parts.append(_section(f"Labels{of}", _labels(found.table)))
+            parts.append(_section(f"{found.table.unit.capitalize()}{of}", _labels(found.table)))
         if found.confusion and found.confusion.counts.size:
             parts.append(_section(f"What is taken for what{of}", _confusion(found)))
         if worst := _worst(found):
@@ -94,8 +94,7 @@ def _figure_row(metric: Metric, systems: Sequence[Evaluation], difference: Diffe
     scale = (min(bounds), max(bounds)) if bounds and len(systems) > 1 else None
     cells = "".join(_figure(one, scale) for one in found)
     if difference:
-        p = "–" if difference.p is None else f"{difference.p:.3f}"
-        cells += f"<td>{difference.difference:+.{metric.digits}f}</td><td>{p}</td>"
+        cells += f"<td>{difference.difference:+.{metric.digits}f}</td><td>{_text(p_value(difference.p))}</td>"
         cells += f"<td>{_text(verdict(difference, *names[:2]))}</td>"
     return f'<tr><th scope="row">{_text(heading(metric))}</th>{cells}</tr>'
 
@@ -165,16 +164,23 @@ def _worst(found: Evaluation) -> str:
     if worst is None or not worst.records:
         return ""
     given = found.given
-    graded = len({value for _, value in worst.records}) > 1
+    graded = worst.probable or len({value for _, value in worst.records}) > 1
     items = []
     for row, value in worst.records:
         source = given.sources[row] if given.sources else ""
+        where = given.where[row] if given.where and given.where[row] else f"record {row + 1:,}"
         answer, references = given.answers[row], given.references[row]
         figure = f" <b>{value:.{worst.metric.digits}f}</b>" if graded else ""
-        body = _texts(source, answer, references) if isinstance(answer, str) else _tags(source, answer, references)
-        items.append(f'<article><p class="rank">record {row + 1:,}{figure}</p><dl>{body}</dl></article>')
+        body = (
+            _texts(source, answer, references)
+            if isinstance(answer, str)
+            else _tags(given.words(row), answer, references)
+        )
+        items.append(f'<article><p class="rank">{_text(where)}{figure}</p><dl>{body}</dl></article>')
     lead = f"By {worst.metric.title}, the {len(items)} worst first; those that are just what is right are left out."
-    if not graded:
+    if worst.probable:
+        lead = f"By the probability of the wrong answer, the {len(items)} most probable first."
+    elif not graded:
         lead = f"The first {len(items)} that are wrong."
     return f'<p class="lead">{_text(lead)}</p><div class="worst">{"".join(items)}</div>'
 
@@ -185,11 +191,10 @@ def _texts(source: str, answer: str, references: Sequence[str]) -> str:
     return "".join(_row(name, ("<br>".join(map(_text, texts)))) for name, texts in rows)
 
 
-def _tags(source: str, answer: Answer, references: Sequence[str]) -> str:
+def _tags(words: Sequence[str], answer: Answer, references: Sequence[str]) -> str:
     """Every word with its tag, those that are wrong with what is right; only tags where the words are not known."""
-    words = source.split() if len(source.split()) == len(references) else [""] * len(references)
     spelled = []
-    for word, given, right in zip(words, answer, references, strict=True):
+    for word, given, right in zip(words or [""] * len(references), answer, references, strict=True):
         tag = _text(given) if given == right else f"{_text(right)}, not {_text(given)}"
         kind = "word wrong" if given != right else "word"
         spelled.append(f'<span class="{kind}">{_text(word)}<small>{tag}</small></span>')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,13 @@ class LabelRow:
 class PerLabel:
     """A row for each label that stands in references or answers, by name, and one for each average.
 
-    `notes` tell of shares of nothing, which are given as 0.
+    `notes` tell of shares of nothing, which are given as 0; `unit` says what is counted.
     """
 
     rows: tuple[LabelRow, ...]
     averages: tuple[LabelRow, ...]
     notes: tuple[str, ...] = ()
+    unit: Literal["labels", "entities"] = "labels"
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values, by label and by average."""

@@ -42,7 +42,8 @@ def evaluation_table(evaluations: Mapping[str, Evaluation], *, title: str = "") 
         held = {metric.name: metric for metric in found.metrics}
         cells = [_figure(held[one.name], best[one.name]) if one.name in held else "–" for one in metrics]
         if checked:
-            cells.append(f"{found.placeholders.share:.1%}" if found.placeholders else "–")
+            share = found.placeholders and found.placeholders.share
+            cells.append("–" if share is None else f"{share:.1%}")
         if speeds:
             cells.append(f"{len(found.given) / found.seconds:,.0f}" if found.seconds > 0 else "–")
         table.add_row(_plain(name), *cells)
@@ -60,20 +61,20 @@ def comparison_table(comparison: Comparison, *, a: str = "a", b: str = "b") -> T
     for row in comparison.differences:
         digits = row.a.digits
         values = (f"{row.a.value:.{digits}f}", f"{row.b.value:.{digits}f}", f"{row.difference:+.{digits}f}")
-        table.add_row(heading(row.a), *values, "–" if row.p is None else f"{row.p:.3f}", _plain(verdict(row, a, b)))
+        table.add_row(heading(row.a), *values, p_value(row.p), _plain(verdict(row, a, b)))
     return table
 
 
 def label_table(found: PerLabel, *, name: str = "label") -> Table:
     """A rich table of precision, recall, F1 and support by label, the averages under a line of their own.
 
-    `name` stands above the labels: whose they are. Under it stand the notes on shares of nothing.
+    `name` stands above the labels: whose they are, and that they are of entities, where it is those that are counted. Under it stand the notes on shares of nothing.
     """
     from rich.table import Table
 
     caption = "\n".join([LABELS_CAPTION, *found.notes])
     table = Table(caption=_plain(caption), caption_justify="left")
-    table.add_column(_plain(name))
+    table.add_column(_plain(name if found.unit == "labels" else f"{name}: {found.unit}"))
     for label in ("precision", "recall", "F1", "support"):
         table.add_column(label, justify="right")
     for rows in (found.rows, found.averages):
@@ -87,6 +88,13 @@ def label_table(found: PerLabel, *, name: str = "label") -> Table:
 def heading(metric: Metric) -> str:
     """What a metric is called, with an arrow to the better side, if one is."""
     return metric.title if metric.lower is None else f"{metric.title} {'↓' if metric.lower else '↑'}"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value as it is written, which is never 0; – where there is none."""
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def verdict(row: Difference, a: str, b: str) -> str:

@@ -46,7 +46,8 @@ class Answered:
     `references` are for each record all that is right: one text or several, one label, or a tag for each word. `sources` are
     for the metrics that read them, `losses` (nats, tokens) of each record's reference for perplexity and `nll`, `latents` the
     posterior mean and the KL of each latent dimension, (N, 2, Z), for `kl` and `units`, and `labels` are the names that are counted,
-    where they are known to be more than what occurs.
+    where they are known to be more than what occurs. `where` is the file and line of each record, and `probabilities` what the
+    system gave each answered label; both are empty where that is not known.
     """
 
     answers: tuple[Answer, ...]
@@ -55,10 +56,17 @@ class Answered:
     losses: tuple[tuple[float, int], ...] = ()
     labels: tuple[str, ...] = ()
     latents: Floats | None = field(default=None, repr=False, compare=False)
+    where: tuple[str, ...] = ()
+    probabilities: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         """How many records there are."""
         return len(self.answers)
+
+    def words(self, row: int) -> list[str]:
+        """The words of a source that has a tag for each; none where they are not known."""
+        words = self.sources[row].split() if self.sources else []
+        return words if len(words) == len(self.references[row]) else []
 
     def texts(self, metric: str) -> list[str]:
         """The answers as texts. Raises CorpusError, in the name of the metric that asks, if one is a row of tags."""
@@ -80,6 +88,8 @@ def answered(
     sources: Sequence[str] = (),
     losses: Sequence[tuple[float, int]] = (),
     latents: Floats | None = None,
+    where: Sequence[str] = (),
+    probabilities: Sequence[Sequence[float]] = (),
 ) -> Answered:
     """Answers beside their references, of which a record may have several; a plain string is one.
 
@@ -92,6 +102,8 @@ def answered(
         ("sources", sources),
         ("losses", losses),
         ("latents", () if latents is None else latents),
+        ("where", where),
+        ("probabilities", probabilities),
     ):
         if len(given) != len(references) and (name == "answers" or len(given)):
             raise CorpusError(
@@ -102,7 +114,15 @@ def answered(
     if () in right:
         raise CorpusError(f"record {right.index(()) + 1} has no reference: leave it out, or give what is right")
     given = tuple(answer if isinstance(answer, str) else tuple(answer) for answer in answers)
-    return Answered(given, right, tuple(sources), tuple(losses), latents=latents)
+    return Answered(
+        given,
+        right,
+        tuple(sources),
+        tuple(losses),
+        latents=latents,
+        where=tuple(where),
+        probabilities=tuple(map(tuple, probabilities)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

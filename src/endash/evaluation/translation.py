@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,19 @@ class SacreScorer(AdditiveScorer):
     def __init__(self, name: str, tokenize: str | None = None) -> None:
         self.name, self.title, self.lower = name, _TITLES[name], name == "ter"
         self.by_record = name != "bleu"  # of one sentence most of its precisions are 0
-        self._sacrebleu = _sacrebleu(name, tokenize or "13a")
+        self.tokenize = tokenize or "13a"
+        self._sacrebleu = _sacrebleu(name, self.tokenize)
+
+    def notes(self, given: Answered) -> tuple[str, ...]:
+        """That BLEU says nothing, where no text has as many tokens as it counts together."""
+        if self.name != "bleu":
+            return ()
+        order, texts = self._sacrebleu.max_ngram_order, chain(given.texts(self.name), *given.references)
+        if any(len(self._sacrebleu.tokenizer(text).split()) >= order for text in texts):
+            return ()
+        return (
+            f"BLEU counts {order}-grams, and no answer and no reference has {order} tokens: it says nothing of them; look at chrF",
+        )
 
     def statistics(self, given: Answered) -> Floats:
         """What sacrebleu counts in each record."""
