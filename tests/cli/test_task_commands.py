@@ -113,6 +113,14 @@ def test_a_text_to_a_text_is_translated_whatever_the_task_is_called(cli: Cli, tm
     assert translated.out == cli("predict", model, stdin="the door is red\n\n").out
 
 
+def test_a_file_is_not_translated_without_the_prompt_that_the_model_learned_with(cli: Cli, tmp_path: Path) -> None:
+    prompted = "corpus.train={kind='tsv',path='a.tsv',source='en',target='de',prompt='say: {source}'}"
+    told = refused(cli, COMMANDS["translate-file"], write("generation", tmp_path / "it", prompted), b"")
+    assert "learned from sources with a prompt, 'say: {source}'" in told
+    assert f"endash predict {tmp_path / 'it'} --in pairs.tsv" in told
+    assert cli("predict", tmp_path / "it", "--in", "pairs.tsv").code == 0
+
+
 def test_sounds_are_scored_encoded_and_kept(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     model = write("speech-recognition", tmp_path / "it")

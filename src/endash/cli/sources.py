@@ -45,6 +45,16 @@ def corpus_of(path: str, recipe: Recipe | None = None, files: str | None = None)
     return CorpusConfig(train=(reader,), test=(reader,))
 
 
+def corpus_for(recipe: Recipe, path: str, files: str | None = None) -> CorpusConfig:
+    """The corpus whose test part is a file, for a model of this recipe: any pairs for a translation without a prompt, and for all
+    others what is read as the recipe reads its own, by `corpus_of`.
+    """
+    from endash.tasks import TranslationTask
+
+    prompted = any(getattr(one, "prompt", None) for one in recipe.corpus.train)
+    return corpus_of(path, None if isinstance(recipe.does, TranslationTask) and not prompted else recipe, files)
+
+
 def _own_reader(path: str, recipe: Recipe) -> Config | None:
     """The settings of the recipe's reader by which a file is read; None if it has none, or the file's columns are another's."""
     from endash.corpora.guess import split_names
