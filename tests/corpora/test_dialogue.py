@@ -75,6 +75,17 @@ def test_any_speaker_may_be_the_one_who_replies(tmp_path: Path) -> None:
         dialogues(tmp_path, talk("a", "b"), replier="agnet")
 
 
+def test_to_be_answered_are_each_reply_and_the_one_that_is_due(tmp_path: Path) -> None:
+    dialogues(tmp_path, talk("a", "b", "c"), talk("a", "b"), talk("a", " "), talk(" "))
+    found = readers.build(readers.config("dialogue").model_validate({"path": str(tmp_path / "talks.jsonl")})).sources()
+    assert [(item.where.split(":")[-1], item.source) for item in found] == [
+        ("1#2", "customer: a"),
+        ("1#4", "customer: a\nagent: b\ncustomer: c"),
+        ("2#2", "customer: a"),
+        ("3#2", "customer: a"),
+    ]
+
+
 def test_a_dialogue_without_ids_goes_by_its_text(tmp_path: Path) -> None:
     one, two = talk("a", "b", "c", "d"), talk("a", "b")
     del one["id"], two["id"]

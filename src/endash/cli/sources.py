@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from endash.cli.parser import note
 from endash.cli.streams import naming_lines, read_all
 from endash.errors import CorpusError, EndashError, LongTextError, TextError
-from endash.registry import kind_of
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -90,18 +89,16 @@ def records_of(config: CorpusConfig, fault: Fault | None = None) -> list[Record]
 
 
 def sources_of(model: AnyModel, path: str, files: str | None = None) -> list[Record]:
-    """A record of each row of a file, read as the model's recipe reads its own but for the targets, which need not be there.
+    """A record of each source of a file, read as the model's recipe reads its own but for the targets, which need not be there.
 
-    Raises CorpusError for the first row that holds no source.
+    Raises CorpusError for the first row that holds no source, and for a format that passes over what has no target.
     """
     from endash.corpora import BadLine
     from endash.corpora.readers import readers
 
     (reader,) = corpus_of(path, model.recipe, files).test
-    if {"source", "target"} <= type(reader).model_fields.keys() and kind_of(reader) in ("tsv", "jsonl", "lines"):
-        reader = reader.model_copy(update={"target": getattr(reader, "source")})  # noqa: B009  (a format's own settings)
     records = []
-    for one in readers.build(reader).read():
+    for one in readers.build(reader).sources():
         if isinstance(one, BadLine):
             raise CorpusError(f"{one}: mend it, for each row gets an answer")
         if reason := _source_fault(model.task, one):

@@ -151,6 +151,10 @@ class Table(Reader):
                 yield found
         choice.check()
 
+    def sources(self) -> Iterator[Record | BadLine]:
+        """See `Reader.sources`: the target's columns need not be there."""
+        return type(self)(self.config.model_copy(update={"target": self.config.source})).read()
+
     def refuse_writing(self) -> None:
         """Raises CorpusError if there are settings that say how to read alone."""
         config = self.config
