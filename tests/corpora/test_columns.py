@@ -195,6 +195,8 @@ def test_the_source_names_a_file(tmp_path: Path) -> None:
         tsv(tmp_path, SPEECH, source="file", target="word", files=str(folder), keep={"word": ["one"]}, key="speaker")
     )
     assert told.key == "theo"
+    absolute = tsv(tmp_path, f"file\tword\n{folder}/1.wav\tone\n", source="file", target="word", files=str(folder))
+    assert [record.key for record in records(absolute)] == ["sounds/1.wav"], "it is held out under either name"
 
 
 def test_a_missing_archive_stops_all(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ class Table(Reader):
         key = "" if config.key is None else str(cells[config.key])
         if config.files is not None:
             media = Media(config.files, source)
-            key = key or f"{Path(config.files).name}/{source}"
+            key = key or f"{Path(config.files).name}/{media.inner}"
         if self._prompt is not None:
             given = source
             key = key or source_key(given) or given  # a sentence is held out in every language that it is asked for in
