@@ -197,6 +197,7 @@ def test_too_many_bad_lines_stop_the_corpus_with_the_first_of_them(tmp_path: Pat
         CorpusError, match=r"10 of 100 lines of the train part are bad, and corpus.max_bad = 0.01 allows 1.0%"
     ) as caught:
         taken.extend(corpus)
+    assert "leave them out, or raise corpus.max_bad in the recipe that you train; the first:" in str(caught.value)
     assert f"{train['path']}:92: 1 columns where the header has 2: 'broken'" in str(caught.value)
     assert len(list(Corpus(config(train=train, split={}, max_bad=0.2)))) == 10_090
 

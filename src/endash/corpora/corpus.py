@@ -189,7 +189,7 @@ class _Tally:
             shown = "\n".join(f"  {line}" for line in self.shown)
             raise CorpusError(
                 f"{self.bad:,} of {total:,} lines of the {self.part} part are bad, and corpus.max_bad = {self.max_bad:g} "
-                f"allows {self.max_bad:.1%}: mend them, or raise corpus.max_bad; the first:\n{shown}"
+                f"allows {self.max_bad:.1%}: mend them or leave them out, or raise corpus.max_bad in the recipe that you train; the first:\n{shown}"
             )
 
     def report(self, kept: int, dropped: dict[str, int], held_out: int, elsewhere: int) -> CorpusReport:
