@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from endash.config import Config
-from endash.corpora.formats.cells import Cells, not_key, not_text, not_there
+from endash.corpora.formats.cells import Cells, called, not_key, not_text, not_there
 from endash.corpora.formats.jsonl import objects
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record, excerpt
@@ -131,12 +131,16 @@ class Dialogue(Reader):
         for number, turn in enumerate(turns, start=1):
             if reason := _no_turn(turn):
                 return f"turn {number}: {reason}"
-        return not_key(cells, self.config.key) if self.config.key else None
+        if not self.config.key:
+            return None
+        if self.config.key not in cells:
+            return f'{not_there(cells, self.config.key)}; or set key = "", and dialogues are told apart by their text'
+        return not_key(cells, self.config.key)
 
 
 def _no_turn(turn: Any) -> str | None:
     if not isinstance(turn, dict):
-        return f"a {type(turn).__name__}, and not an object with a speaker and a text"
+        return f"{called(turn)}, and not an object with a speaker and a text"
     for field in ("speaker", "text"):
         if reason := not_text(turn, field):
             return reason
