@@ -338,6 +338,14 @@ def test_a_corpus_streams(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
+def test_records_that_differ_in_digits_alone_are_told_of_the_key(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", [f"item {number}\tA" for number in range(600)])
+    with pytest.raises(CorpusError) as caught:
+        list(Corpus(config(train=train), "valid"))
+    assert 'differ in digits or punctuation, name a column that tells them apart, as key = "id"' in str(caught.value)
+    assert "600 in the other parts of the split" in str(caught.value)
+
+
 def test_a_part_with_nothing_left_says_where_it_went(tmp_path: Path) -> None:
     train = table(tmp_path / "a.tsv", ["a\tA", "b\tB"])
     with pytest.raises(CorpusError, match=r"no record is left; check the files, .*(?s:.)*2 dropped by untranslated"):
