@@ -136,13 +136,16 @@ def naming_records(records: list[Record]) -> Iterator[None]:
 
 
 @contextmanager
-def sources(corpus: str | None, what: str) -> Iterator[list[str]]:
-    """The sources of a corpus, or where none is given the lines of standard input; a text that is too long is named."""
+def sources(corpus: str | None, what: str, recipe: Recipe) -> Iterator[list[str]]:
+    """The sources of a corpus, read for a model of this recipe, or where none is given the lines of standard input.
+
+    A text that is too long is named.
+    """
     if corpus is None:
         lines = read_all(what)
         with naming_lines(1):
             yield lines
     else:
-        records = corpus_records(corpus)
+        records = records_of(corpus_for(recipe, corpus))
         with naming_records(records):
             yield [record.source for record in records]
