@@ -53,6 +53,19 @@ def test_the_command_saves_what_is_kept_and_its_card_says_what_was_measured(
     assert "sentences/s" in capsys.readouterr().out
 
 
+def test_the_command_judges_by_what_the_prompt_makes_of_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompted = "corpus.train={kind='tsv',path='pairs.tsv',prompt='say: {source}'}"
+    tiny_model.build(tiny_model.trained_codec(), prompted).save(tmp_path / "tiny")
+    for name in ("pairs.tsv", "more.tsv"):
+        (tmp_path / name).write_text("source\ttarget\nThe door is on.\tDas door war on.\n", encoding="utf-8")
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr("endash.quicken.quicken", lambda model, pairs, **_: asked.extend(pairs) or iter(()))
+    monkeypatch.setattr("endash.quicken.learn", lambda model, pairs: asked.extend(pairs))
+    command = ["quicken", str(tmp_path / "tiny"), str(tmp_path / "pairs.tsv"), "--learn", str(tmp_path / "more.tsv")]
+    assert main(command) == 0
+    assert asked == [("say: The door is on.", "Das door war on.")] * 2
+
+
 def test_a_model_that_the_core_does_not_decode_is_refused() -> None:
     model = tiny_model.build(tiny_model.trained_codec(), "head.pointer=true")
     with pytest.raises(ModelError, match=r"nothing can be made quicker here.*pointer"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,21 @@ def find(path: Path) -> Path:
 
 def task_in(folder: Path) -> str:
     """The kind of the task of the model in a folder; that of a translation where its recipe cannot be read, which is told later."""
+    return str(_recipe_in(folder).get("task", {}).get("kind", "translation"))
+
+
+def prompts_in(folder: Path) -> list[str]:
+    """The prompts by which the model in a folder was asked in training; none where its recipe cannot be read."""
+    given = _recipe_in(folder).get("corpus", {}).get("train", [])
+    return [one["prompt"] for one in (given if isinstance(given, list) else [given]) if one.get("prompt")]
+
+
+def _recipe_in(folder: Path) -> dict[str, Any]:
+    """The recipe as it is written, without what makes one of it; empty where it cannot be read."""
     try:
-        task = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8")).get("task", {})
+        return tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        task = {}
-    return str(task.get("kind", "translation"))
+        return {}
 
 
 def check_replaceable(path: Path) -> None:

@@ -43,7 +43,7 @@ def quicken(
     Raises ModelError where the native core, which has these, does not decode this model, where its task reads no text as it
     stands, or there are no pairs.
     """
-    _check_reads_texts(model)
+    check_reads_texts(model)
     plain = model.recipe.decoding.replace(precision="float32", shortlist=False, prune=None) if _beam(model) else None
     if plain is None or (reason := model.path.why_not(plain)) is not None:
         reason = "search = 'sample' has no best" if plain is None else reason
@@ -67,13 +67,14 @@ def quicken(
 
 def learn(model: Model, pairs: Sequence[tuple[str, str]]) -> None:
     """Give a model that came without a shortlist the one that these pairs teach."""
-    _check_reads_texts(model)
+    check_reads_texts(model)
     if not model.recipe.takes_shortlist:
         raise ModelError("a model that copies, or reads a translation memory, has no shortlist: leave --learn out")
     model.shortlist = shortlist.learn(model.codec, _ids(model, pairs))
 
 
-def _check_reads_texts(model: Model) -> None:
+def check_reads_texts(model: Model) -> None:
+    """Raise ModelError for a model that pairs of texts do not judge, since it reads none as they stand."""
     if not model.task.verbatim:
         raise ModelError(
             f"pairs of texts judge what is made quicker, and a model of task.kind = {kind_of(model.recipe.task)!r} reads none as "

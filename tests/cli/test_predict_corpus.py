@@ -44,6 +44,27 @@ def test_recordings_need_no_answers(cli: Cli, tmp_path: Path) -> None:
     assert "it.tsv:3: b.wav cannot be read" in done.err
 
 
+def test_of_a_conversation_the_reply_that_is_due_is_answered_too(cli: Cli, tmp_path: Path) -> None:
+    said = [("customer", TEXTS[0]), ("agent", TEXTS[1]), ("customer", TEXTS[2])]
+    turns = [{"speaker": speaker, "text": text} for speaker, text in said]
+    model = write("dialogue", tmp_path / "model")
+    for shown, answers in ((turns, 2), (turns[:2], 1), (turns[:1], 1)):
+        (tmp_path / "it.jsonl").write_text(json.dumps({"turns": shown}) + "\n", encoding="utf-8")
+        done = cli("predict", model, "--in", tmp_path / "it.jsonl")
+        assert (done.code, len(done.out.splitlines())) == (0, answers), done.err
+    lines = [" ⏎ ".join(f"{speaker}: {text}" for speaker, text in said[:end]) for end in (1, 3)]
+    (tmp_path / "it.jsonl").write_text(json.dumps({"turns": turns}) + "\n", encoding="utf-8")
+    assert cli("predict", model, "--in", tmp_path / "it.jsonl").out == cli("predict", model, stdin="\n".join(lines)).out
+
+
+@pytest.mark.parametrize("name", ["it.po", "it.tmx:en,de", "it.xlf"])
+def test_a_file_that_is_read_without_what_is_not_translated_is_refused(name: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / name.split(":", maxsplit=1)[0]).write_text('msgid "Open"\nmsgstr ""\n', encoding="utf-8")
+    done = cli("predict", write("generation", tmp_path / "model"), "--in", tmp_path / name)
+    assert (done.code, done.out) == (2, "")
+    assert "fill in what is missing by endash translate MODEL --in FILE --out FILE" in done.err
+
+
 @pytest.mark.parametrize(
     ("kind", "bad", "message"),
     [

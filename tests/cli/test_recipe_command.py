@@ -41,6 +41,14 @@ def test_list_tells_each_kind_in_a_line(role: str, kind: str, cli: Cli) -> None:
     assert all(summary[-1] in ".:;" for summary in lines.values())
 
 
+@pytest.mark.parametrize("role", [[], ["tasks"]])
+def test_list_keeps_the_longest_name_and_what_it_is_apart(role: list[str], cli: Cli) -> None:
+    lines = [line for line in cli("recipe", "list", *role).out.splitlines() if not line.endswith(":")]
+    longest = next(line for line in lines if line.split()[0] == "speech-recognition")
+    assert "speech-recognition  A recording" in longest
+    assert {line[longest.index("A recording") - 1] for line in lines} == {" "}, "they stand in one column"
+
+
 def test_list_alone_tells_every_role(cli: Cli) -> None:
     out = cli("recipe", "list").out
     assert [line for line in out.splitlines() if not line.startswith(" ")] == [

@@ -38,6 +38,9 @@ def test_sample_between_goes_from_one_text_to_the_other(cli: Cli, variational: P
     refused = cli("sample", variational, "--between", "a", "b", "--seed", 3)
     assert refused.code == 2
     assert "--between draws none: leave one of them out" in refused.err
+    one = cli("sample", variational, "--between", "a", "b", "--count", 1)
+    assert (one.code, one.out) == (2, "")
+    assert "--count 1: --between writes the first text and the last, so at least 2" in one.err
 
 
 def test_a_model_without_a_latent_vector_says_so(cli: Cli, model: Path) -> None:

@@ -113,6 +113,22 @@ def test_a_text_to_a_text_is_translated_whatever_the_task_is_called(cli: Cli, tm
     assert translated.out == cli("predict", model, stdin="the door is red\n\n").out
 
 
+def test_a_file_is_not_translated_without_the_prompt_that_the_model_learned_with(cli: Cli, tmp_path: Path) -> None:
+    prompted = "corpus.train={kind='tsv',path='a.tsv',source='en',target='de',prompt='say: {source}'}"
+    told = refused(cli, COMMANDS["translate-file"], write("generation", tmp_path / "it", prompted), b"")
+    assert "learned from sources with a prompt, 'say: {source}'" in told
+    assert f"endash predict {tmp_path / 'it'} --in pairs.tsv" in told
+    assert cli("predict", tmp_path / "it", "--in", "pairs.tsv").code == 0
+
+
+def test_a_corpus_is_encoded_with_the_prompt_that_the_model_learned_with(cli: Cli, tmp_path: Path) -> None:
+    prompted = "corpus.train={kind='tsv',path='a.tsv',source='en',target='de',prompt='say: {source}'}"
+    model = write("generation", tmp_path / "it", prompted)
+    assert cli("encode", model, "pairs.tsv", "--store", "memories").code == 0
+    lines = "".join(f"say: {text}\n" for text in TEXTS)
+    assert "memories: 0 memories added, 4 in " in cli("encode", model, "--store", "memories", stdin=lines).err
+
+
 def test_sounds_are_scored_encoded_and_kept(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     model = write("speech-recognition", tmp_path / "it")

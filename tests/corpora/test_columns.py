@@ -81,12 +81,13 @@ def test_lists_and_texts_stand_beside_each_other(tmp_path: Path) -> None:
     [
         ([], "the field 'tokens' is an empty list"),
         (["a", ""], "entry 2 of the field 'tokens' is empty"),
-        (["a", "b", 3], "entry 3 of the field 'tokens' holds a int, and not text"),
-        ([["a"]], "entry 1 of the field 'tokens' holds a list, and not text"),
+        (["a", "b", 3], "entry 3 of the field 'tokens' holds the number 3, and not text: write \"3\""),
+        ([["a"]], "entry 1 of the field 'tokens' holds a list, and not text: write a text in quotation marks"),
         (["a", "\ud83d"], "entry 2 of the field 'tokens' holds \\ud83d, half a character"),
-        (None, "the field 'tokens' holds a NoneType, and not text"),
-        ({"a": 1}, "the field 'tokens' holds a dict, and not text"),
-        (True, "the field 'tokens' holds a bool, and not text"),
+        (None, "the field 'tokens' holds null, and not text: write a text in quotation marks"),
+        ({"a": 1}, "the field 'tokens' holds an object, and not text: write a text in quotation marks"),
+        (True, "the field 'tokens' holds true, and not text: write \"true\""),
+        (0.5, "the field 'tokens' holds the number 0.5, and not text: write \"0.5\""),
     ],
 )
 def test_what_is_no_text_nor_a_list_of_texts_is_bad(tmp_path: Path, value: object, reason: str) -> None:
@@ -108,8 +109,8 @@ def test_a_key_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert good.key == "7"
     assert reasons(bad) == [
         "2: the key 'id' is empty",
-        "3: the key 'id' holds a NoneType, and neither text nor a number",
-        "4: the key 'id' holds a list, and neither text nor a number",
+        "3: the key 'id' holds null, and neither text nor a whole number",
+        "4: the key 'id' holds a list, and neither text nor a whole number",
         "5: no field 'id': allowed: source, target",
     ]
 
@@ -159,7 +160,7 @@ def test_objects_are_chosen_by_numbers_and_by_lists_too(tmp_path: Path) -> None:
     assert [record.source for record in records(jsonl(tmp_path, *lines, keep={"n": ["2"]}))] == ["b"]
     found = jsonl(tmp_path, *lines, leave={"in": ["x"]})
     assert [item.source for item in found if isinstance(item, Record)] == ["b"]
-    assert reasons(found) == ["3: the field 'source' holds a int, and not text"]
+    assert reasons(found) == ["3: the field 'source' holds the number 5, and not text: write \"5\""]
 
 
 def test_columns_are_numbers_where_there_is_no_header(tmp_path: Path) -> None:
@@ -195,6 +196,8 @@ def test_the_source_names_a_file(tmp_path: Path) -> None:
         tsv(tmp_path, SPEECH, source="file", target="word", files=str(folder), keep={"word": ["one"]}, key="speaker")
     )
     assert told.key == "theo"
+    absolute = tsv(tmp_path, f"file\tword\n{folder}/1.wav\tone\n", source="file", target="word", files=str(folder))
+    assert [record.key for record in records(absolute)] == ["sounds/1.wav"], "it is held out under either name"
 
 
 def test_a_missing_archive_stops_all(tmp_path: Path) -> None:
@@ -245,7 +248,7 @@ def test_what_a_prompt_names_has_to_be_there(tmp_path: Path) -> None:
     )
     assert reasons(found) == [
         "1: no field 'n': allowed: source, target",
-        "2: the field 'n' holds a int, and not text",
+        "2: the field 'n' holds the number 1, and not text: write \"1\"",
     ]
 
 

@@ -197,6 +197,7 @@ def test_too_many_bad_lines_stop_the_corpus_with_the_first_of_them(tmp_path: Pat
         CorpusError, match=r"10 of 100 lines of the train part are bad, and corpus.max_bad = 0.01 allows 1.0%"
     ) as caught:
         taken.extend(corpus)
+    assert "leave them out, or raise corpus.max_bad in the recipe that you train; the first:" in str(caught.value)
     assert f"{train['path']}:92: 1 columns where the header has 2: 'broken'" in str(caught.value)
     assert len(list(Corpus(config(train=train, split={}, max_bad=0.2)))) == 10_090
 
@@ -335,6 +336,14 @@ def test_a_corpus_streams(tmp_path: Path) -> None:
     assert sum(1 for _ in Corpus(config(train=train, split={}))) == 2_000
     assert tracemalloc.get_traced_memory()[1] < 1_000_000  # the file is 4 MB
     tracemalloc.stop()
+
+
+def test_records_that_differ_in_digits_alone_are_told_of_the_key(tmp_path: Path) -> None:
+    train = table(tmp_path / "a.tsv", [f"item {number}\tA" for number in range(600)])
+    with pytest.raises(CorpusError) as caught:
+        list(Corpus(config(train=train), "valid"))
+    assert 'differ in digits or punctuation, name a column that tells them apart, as key = "id"' in str(caught.value)
+    assert "600 in the other parts of the split" in str(caught.value)
 
 
 def test_a_part_with_nothing_left_says_where_it_went(tmp_path: Path) -> None:

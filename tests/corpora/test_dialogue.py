@@ -75,6 +75,17 @@ def test_any_speaker_may_be_the_one_who_replies(tmp_path: Path) -> None:
         dialogues(tmp_path, talk("a", "b"), replier="agnet")
 
 
+def test_to_be_answered_are_each_reply_and_the_one_that_is_due(tmp_path: Path) -> None:
+    dialogues(tmp_path, talk("a", "b", "c"), talk("a", "b"), talk("a", " "), talk(" "))
+    found = readers.build(readers.config("dialogue").model_validate({"path": str(tmp_path / "talks.jsonl")})).sources()
+    assert [(item.where.split(":")[-1], item.source) for item in found] == [
+        ("1#2", "customer: a"),
+        ("1#4", "customer: a\nagent: b\ncustomer: c"),
+        ("2#2", "customer: a"),
+        ("3#2", "customer: a"),
+    ]
+
+
 def test_a_dialogue_without_ids_goes_by_its_text(tmp_path: Path) -> None:
     one, two = talk("a", "b", "c", "d"), talk("a", "b")
     del one["id"], two["id"]
@@ -83,7 +94,9 @@ def test_a_dialogue_without_ids_goes_by_its_text(tmp_path: Path) -> None:
         "customer: a\nagent: b"
     ]
     [bad] = dialogues(tmp_path, two)
-    assert str(bad).startswith(f"{tmp_path}/talks.jsonl:1: no field 'id': allowed: turns: ")
+    assert str(bad).startswith(
+        f"{tmp_path}/talks.jsonl:1: no field 'id': allowed: turns; or set key = \"\", and dialogues"
+    )
 
 
 def test_a_dialogue_stays_in_one_part(tmp_path: Path) -> None:
@@ -100,19 +113,22 @@ def test_a_dialogue_stays_in_one_part(tmp_path: Path) -> None:
     [
         ({"turns": None}, "the field 'turns' is no list of turns, or an empty one"),
         ({"turns": []}, "the field 'turns' is no list of turns, or an empty one"),
-        ({"turns": ["Hi."]}, "turn 1: a str, and not an object with a speaker and a text"),
+        ({"turns": ["Hi."]}, "turn 1: a text, and not an object with a speaker and a text"),
         (
             {"turns": [{"speaker": "agent", "text": "a"}, {"speaker": "agent", "txt": "b"}]},
             "turn 2: no field 'text': did you mean 'txt'? allowed: speaker, txt",
         ),
-        ({"turns": [{"speaker": "agent", "text": None}]}, "turn 1: the field 'text' holds a NoneType, and not text"),
+        (
+            {"turns": [{"speaker": "agent", "text": None}]},
+            "turn 1: the field 'text' holds null, and not text: write a text in quotation marks",
+        ),
         ({"turns": [{"speaker": "agent", "text": ["a"]}]}, "turn 1: the field 'text' holds a list, and not text"),
         ({"turns": [{"speaker": " ", "text": "a"}]}, "turn 1: the field 'speaker' is empty"),
         (
             {"turns": [{"speaker": "agent", "text": "\udc00"}]},
             "turn 1: the field 'text' holds \\udc00, half a character",
         ),
-        ({"id": None}, "the key 'id' holds a NoneType, and neither text nor a number"),
+        ({"id": None}, "the key 'id' holds null, and neither text nor a whole number"),
     ],
 )
 def test_what_is_no_dialogue_is_bad(tmp_path: Path, change: dict[str, object], reason: str) -> None:

@@ -72,6 +72,17 @@ def test_no_name_leads_out(archive: str, tmp_path: Path, name: str) -> None:
         Media(archive, name).read()
 
 
+def test_an_absolute_path_into_the_folder_is_a_name_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = folder(tmp_path / "folder", FILES)
+    (tmp_path / "folders").mkdir()
+    (tmp_path / "folders" / "a.wav").write_bytes(b"of a folder whose name begins alike")
+    monkeypatch.chdir(tmp_path)
+    for archive in (inside, "folder", inside + "/"):
+        assert Media(archive, f"{inside}/deep//c.wav").read() == FILES["deep/c.wav"]
+        for name in (f"{inside}s/a.wav", f"{inside}/../folders/a.wav"):
+            assert " leads out of " in str(Media(archive, name).why_not())
+
+
 def test_nothing_of_an_archive_is_written_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()

@@ -157,6 +157,6 @@ def test_jsonl_takes_two_fields_and_says_why_a_line_is_bad(tmp_path: Path) -> No
     assert reasons[1:] == [
         "a list, and not an object with fields",
         "no field 'de': did you mean 'd'? allowed: d, en",
-        "the field 'en' holds a int, and not text",
+        "the field 'en' holds the number 5, and not text: write \"5\"",
         "the field 'en' holds \\ud83d, half a character",
     ]

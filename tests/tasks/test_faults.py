@@ -39,6 +39,11 @@ LONG = "the door is red " * 30
         ("tagging", ("a", " "), "' ' is no word"),
         ("dialogue", 3, r"3 is no turn of a conversation: give pairs \(speaker, text\)"),
         ("dialogue", ["ab"], "'ab' is no turn of a conversation"),
+        (
+            "dialogue",
+            ("customer", "hi"),
+            "'customer' is no turn .*; one conversation is a tuple of pairs, and a list holds",
+        ),
         ("dialogue", [("customer", "hi", "there")], r"\('customer', 'hi', 'there'\) is no turn"),
         ("speech-recognition", "", "'' names no file: give the path of one"),
         ("speech-recognition", 3, "3 names no file"),

@@ -41,7 +41,10 @@ def run(args: Namespace) -> None:
     store = MemoryStore.find(args.store) if args.store else None
     model = Model.load(args.model)
     if store is not None:
-        with sources(None, "endash decode --store") as lines, progress("reading", total=len(lines)) as advance:
+        with (
+            sources(None, "endash decode --store", model.recipe) as lines,
+            progress("reading", total=len(lines)) as advance,
+        ):
             memory = store.memory(model, lines, progress=advance)
     assert memory is not None
     with progress("decoding", total=len(memory)) as advance:

@@ -44,7 +44,10 @@ def run(args: Namespace) -> None:
     from endash.model import Model
 
     model = Model.load(args.model)
-    with sources(args.corpus, "endash encode") as texts, progress("encoding", total=len(texts)) as advance:
+    with (
+        sources(args.corpus, "endash encode", model.recipe) as texts,
+        progress("encoding", total=len(texts)) as advance,
+    ):
         if args.store is None:
             memory = model.encode(texts, progress=advance)
             memory.save(args.out)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from endash.cli.decoding import add_decoding, decoding_changes
 from endash.cli.parser import note
 from endash.cli.progress import progress
-from endash.cli.sources import corpus_of, records_of
+from endash.cli.sources import corpus_for, records_of
 from endash.cli.streams import output
 from endash.errors import EndashError
 from endash.registry import kind_of
@@ -132,17 +132,11 @@ def _check(args: Namespace, path: str, model: AnyModel, changes: dict[str, Any])
 
 def _corpus(args: Namespace, model: AnyModel) -> CorpusConfig:
     """The corpus whose test part is to be answered."""
-    from endash.tasks import TranslationTask
-
     if args.corpus is None:
         if not model.recipe.corpus.test and not model.recipe.corpus.shares().test:
             raise EndashError(f"the recipe of {args.model} has no test part: name a CORPUS to evaluate on")
         return model.recipe.corpus
-    # any pairs are a translation's, but where it is asked by a prompt
-    pairs = isinstance(model.task, TranslationTask) and not any(
-        getattr(one, "prompt", None) for one in model.recipe.corpus.train
-    )
-    return corpus_of(args.corpus, None if pairs else model.recipe, args.files)
+    return corpus_for(model.recipe, args.corpus, args.files)
 
 
 def _settings(

@@ -2,7 +2,8 @@
 
 What a line holds is told by the task of the model: a text; a premise and a hypothesis with a tab between; words with spaces
 between; turns of a conversation with ⏎ between; the path of a recording or picture. --in FILE reads the sources of a corpus
-as the model's recipe reads its own, with answers beside them or without, and answers every row.
+as the model's recipe reads its own, with answers beside them or without, and answers every row. Of a conversation that is
+each reply of the one who replies, and where another spoke last the reply that is due.
 
 example:
   echo "Where is my new card?" | endash predict runs/banking77 --probabilities 3

@@ -14,7 +14,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from endash.cli.parser import note
-from endash.cli.sources import corpus_of, corpus_records, records_of
+from endash.cli.sources import corpus_for, records_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,15 +31,17 @@ def run(args: Namespace) -> None:
     from endash.corpora import target_language
     from endash.evaluation.translation import tokenizer_for
     from endash.model import Model
-    from endash.quicken import learn, quicken
+    from endash.quicken import check_reads_texts, learn, quicken
 
     folder = model_folder.find(Path(args.model))
     model = Model.load(folder)
-    corpus = corpus_of(args.corpus)
+    check_reads_texts(model)
+    corpus = corpus_for(model.recipe, args.corpus)
     records = records_of(corpus)
     judged = [(record.source, record.target) for record in records]
     if args.learn:
-        learn(model, [(record.source, record.target) for record in corpus_records(args.learn)])
+        learned = records_of(corpus_for(model.recipe, args.learn))
+        learn(model, [(record.source, record.target) for record in learned])
     tokenize = tokenizer_for(target_language(records, corpus))
     told = []
     for trial in quicken(model, judged, most=args.most, tokenize=tokenize):

@@ -85,13 +85,14 @@ def _list(args: Namespace) -> None:
             args.parser.error(f"--matrix shows encoders, links and decoders at once: leave out {args.role}")
         _matrix()
         return
-    for role in [args.role] if args.role else _HOMES:
-        registry = getattr(import_module(_HOMES[role]), role)
+    registries = {role: getattr(import_module(_HOMES[role]), role) for role in ([args.role] if args.role else _HOMES)}
+    width = max(len(kind) for registry in registries.values() for kind in registry) + 2
+    for role, registry in registries.items():
         if not args.role:
             print(f"{role}:")
         for kind in registry:
             summary = (inspect.getdoc(registry[kind]) or "").splitlines()[0].replace("``", "`")
-            print(f"{kind:<20}{summary}" if args.role else f"  {kind:<18}{summary}")
+            print(f"{'' if args.role else '  '}{kind:<{width}}{summary}")
 
 
 def _matrix() -> None:

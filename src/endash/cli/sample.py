@@ -30,6 +30,8 @@ def run(args: Namespace) -> None:
     """Write a line for each text."""
     if args.between and args.seed:
         raise EndashError("--seed is for vectors that are drawn, and --between draws none: leave one of them out")
+    if args.between and args.count < 2:
+        raise EndashError(f"--count {args.count}: --between writes the first text and the last, so at least 2")
     changes = decoding_changes(args)
 
     from endash.model import Model

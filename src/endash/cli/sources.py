@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from endash.cli.parser import note
 from endash.cli.streams import naming_lines, read_all
 from endash.errors import CorpusError, EndashError, LongTextError, TextError
-from endash.registry import kind_of
 
 if TYPE_CHECKING:
     from endash.config import Config
@@ -43,6 +42,16 @@ def corpus_of(path: str, recipe: Recipe | None = None, files: str | None = None)
         if guessed := guessed_columns(path):
             note(guessed)
     return CorpusConfig(train=(reader,), test=(reader,))
+
+
+def corpus_for(recipe: Recipe, path: str, files: str | None = None) -> CorpusConfig:
+    """The corpus whose test part is a file, for a model of this recipe: any pairs for a translation without a prompt, and for all
+    others what is read as the recipe reads its own, by `corpus_of`.
+    """
+    from endash.tasks import TranslationTask
+
+    prompted = any(getattr(one, "prompt", None) for one in recipe.corpus.train)
+    return corpus_of(path, None if isinstance(recipe.does, TranslationTask) and not prompted else recipe, files)
 
 
 def _own_reader(path: str, recipe: Recipe) -> Config | None:
@@ -80,18 +89,16 @@ def records_of(config: CorpusConfig, fault: Fault | None = None) -> list[Record]
 
 
 def sources_of(model: AnyModel, path: str, files: str | None = None) -> list[Record]:
-    """A record of each row of a file, read as the model's recipe reads its own but for the targets, which need not be there.
+    """A record of each source of a file, read as the model's recipe reads its own but for the targets, which need not be there.
 
-    Raises CorpusError for the first row that holds no source.
+    Raises CorpusError for the first row that holds no source, and for a format that passes over what has no target.
     """
     from endash.corpora import BadLine
     from endash.corpora.readers import readers
 
     (reader,) = corpus_of(path, model.recipe, files).test
-    if {"source", "target"} <= type(reader).model_fields.keys() and kind_of(reader) in ("tsv", "jsonl", "lines"):
-        reader = reader.model_copy(update={"target": getattr(reader, "source")})  # noqa: B009  (a format's own settings)
     records = []
-    for one in readers.build(reader).read():
+    for one in readers.build(reader).sources():
         if isinstance(one, BadLine):
             raise CorpusError(f"{one}: mend it, for each row gets an answer")
         if reason := _source_fault(model.task, one):
@@ -129,13 +136,16 @@ def naming_records(records: list[Record]) -> Iterator[None]:
 
 
 @contextmanager
-def sources(corpus: str | None, what: str) -> Iterator[list[str]]:
-    """The sources of a corpus, or where none is given the lines of standard input; a text that is too long is named."""
+def sources(corpus: str | None, what: str, recipe: Recipe) -> Iterator[list[str]]:
+    """The sources of a corpus, read for a model of this recipe, or where none is given the lines of standard input.
+
+    A text that is too long is named.
+    """
     if corpus is None:
         lines = read_all(what)
         with naming_lines(1):
             yield lines
     else:
-        records = corpus_records(corpus)
+        records = records_of(corpus_for(recipe, corpus))
         with naming_records(records):
             yield [record.source for record in records]

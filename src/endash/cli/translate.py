@@ -57,12 +57,26 @@ def run(args: Namespace) -> None:
     if args.alignment and args.n_best:
         raise EndashError("--alignment goes with the best of each line, not with n_best: leave one of them out")
 
+    if args.source:
+        _check_asked_without_prompt(args)
     translate, check, described = _translator(args, changes)
     if args.source:
         _translate_file(args, translate, check)
     else:
         _translate_lines(args, translate)
     note(f"decoded by {described()}")
+
+
+def _check_asked_without_prompt(args: Namespace) -> None:
+    """Raise ModelError for a model whose sources a prompt makes of columns: those of a file would be put without it."""
+    from endash import model_folder
+
+    if prompts := model_folder.prompts_in(model_folder.find(Path(args.model))):
+        raise ModelError(
+            f"{args.model} learned from sources with a prompt, {prompts[0]!r}, and a file's would be put without one: answer "
+            f"the rows of a .tsv or .jsonl file by endash predict {args.model} --in {args.source}, which puts it, or write the "
+            "prompt before each line on standard input"
+        )
 
 
 def _translator(

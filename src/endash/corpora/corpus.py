@@ -21,6 +21,11 @@ Part = Literal["train", "valid", "test"]
 Fault = Callable[[Record], str | None]  # why a record cannot be learned from, None if it can
 _OVER: dict[Part, tuple[Part, ...]] = {"train": ("valid", "test"), "valid": ("test",), "test": ()}  # who holds out
 _ENOUGH = 100  # lines read before the share of bad ones is judged; it is judged again at the end
+# why a split may put all into the other parts
+_ALIKE = (
+    ". Records with the same key are in one part, and a source's key is its letters alone: where sources differ in digits or "
+    'punctuation, name a column that tells them apart, as key = "id"; where there are few, raise the share in corpus.split'
+)
 
 
 # also of kinds that are registered later, by a plugin
@@ -130,7 +135,10 @@ class Corpus:
                     yield record
         self.report = tally.report(kept, dropped, held_out, elsewhere)
         if not kept:
-            raise CorpusError(f"no record is left; check the files, filters and split of the corpus:\n{self.report}")
+            advice = _ALIKE if elsewhere and elsewhere == tally.read else ""
+            raise CorpusError(
+                f"no record is left; check the files, filters and split of the corpus{advice}:\n{self.report}"
+            )
 
     def _part_of(self, key: int) -> Part:
         place = key / 2**64
@@ -189,7 +197,7 @@ class _Tally:
             shown = "\n".join(f"  {line}" for line in self.shown)
             raise CorpusError(
                 f"{self.bad:,} of {total:,} lines of the {self.part} part are bad, and corpus.max_bad = {self.max_bad:g} "
-                f"allows {self.max_bad:.1%}: mend them, or raise corpus.max_bad; the first:\n{shown}"
+                f"allows {self.max_bad:.1%}: mend them or leave them out, or raise corpus.max_bad in the recipe that you train; the first:\n{shown}"
             )
 
     def report(self, kept: int, dropped: dict[str, int], held_out: int, elsewhere: int) -> CorpusReport:

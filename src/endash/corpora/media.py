@@ -33,23 +33,29 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file by its `name` in `archive`: a folder, a .tar or a .tar.gz. Names have slashes, and stay inside it."""
+    """A file by its `name` in `archive`: a folder, a .tar or a .tar.gz. Names have slashes, and stay inside it; an absolute one may."""
 
     archive: str
     name: str
+
+    @property
+    def inner(self) -> str:
+        """The name by its path from the archive, if it is an absolute one that leads into it; else as it is."""
+        folder, name = os.path.abspath(self.archive) + "/", _plain(self.name)
+        return name.removeprefix(folder) if name.startswith(folder) else self.name
 
     def read(self) -> bytes:
         """The whole file. Raises CorpusError if there is none of that name, or the archive cannot be read."""
         if reason := self.why_not():
             raise CorpusError(reason)
-        return _archive(self.archive).read(_plain(self.name))
+        return _archive(self.archive).read(_plain(self.inner))
 
     def why_not(self) -> str | None:
         """Why the file cannot be read, with the nearest name that there is; None if it is there.
 
         Raises CorpusError if the archive itself is missing or broken.
         """
-        archive, name = _archive(self.archive), _plain(self.name)
+        archive, name = _archive(self.archive), _plain(self.inner)
         if name == ".." or name.startswith(("../", "/")):
             return f"{self.name!r} leads out of {self.archive}: name a file in it, by its path from there"
         if archive.holds(name):

@@ -36,10 +36,11 @@ def verbatim(text: str) -> Job:
 class Reader(ABC):
     """Reads the pairs of one format. A class of its own for each format, registered in `readers` with its nested Config.
 
-    `family` is what its records are called, if they are.
+    `family` is what its records are called, if they are. `leaves_out` tells that what has no translation yet is passed over.
     """
 
     Config: ClassVar[type[Config]]
+    leaves_out: ClassVar[bool] = False
     family: str = ""
 
     def __init__(self, config: Any) -> None:
@@ -48,6 +49,19 @@ class Reader(ABC):
     @abstractmethod
     def read(self) -> Iterator[Record | BadLine]:
         """The records in the file's order, and the lines that hold none. Raises CorpusError if the file cannot be read."""
+
+    def sources(self) -> Iterator[Record | BadLine]:
+        """As `read`, but for what is to be answered: targets are not looked at, and need not be there.
+
+        Raises CorpusError if the format passes over what has no target, and so would leave sources out.
+        """
+        if self.leaves_out:
+            raise CorpusError(
+                f"{self.config.path}: what has no translation yet is passed over in a file of the format {self.config.kind!r}: "
+                "fill in what is missing by endash translate MODEL --in FILE --out FILE, or answer the rows of a .tsv or "
+                ".jsonl file"
+            )
+        return self.read()
 
     def target_language(self) -> str | None:
         """The code of the target's language: by what the recipe or the command calls it, or by what the file says of itself."""

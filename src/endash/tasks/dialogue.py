@@ -61,6 +61,7 @@ def _pairs(given: Any) -> Sequence[tuple[str, str]]:
     for turn in turns:
         if not isinstance(turn, tuple | list) or [*map(type, turn)] != [str, str]:
             raise CorpusError(
-                f"{shown(turn)} is no turn of a conversation: give pairs (speaker, text), or lines of speaker: text"
+                f"{shown(turn)} is no turn of a conversation: give pairs (speaker, text), or lines of speaker: text; one "
+                "conversation is a tuple of pairs, and a list holds several conversations"
             )
     return [(speaker, text) for speaker, text in turns]

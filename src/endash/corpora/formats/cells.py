@@ -53,9 +53,19 @@ def not_text(cells: Cells, column: Column) -> str | None:
 
 def _no_text(value: object, where: str) -> str | None:
     if not isinstance(value, str):
-        return f"{where} holds a {type(value).__name__}, and not text"
+        written = f'"{json.dumps(value)}"' if isinstance(value, int | float) else "a text in quotation marks"
+        return f"{where} holds {called(value)}, and not text: write {written}"
     half = surrogate_in(value)
     return f"{where} holds {half}, half a character" if half else None
+
+
+def called(value: object) -> str:
+    """What a value of JSON is called."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int | float):
+        return f"the number {json.dumps(value)}"
+    return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "a text"
 
 
 def not_key(cells: Cells, column: Column) -> str | None:
@@ -64,7 +74,7 @@ def not_key(cells: Cells, column: Column) -> str | None:
         return reason
     cell = cells[column]
     if not isinstance(cell, str | int):
-        return f"the key {column!r} holds a {type(cell).__name__}, and neither text nor a number"
+        return f"the key {column!r} holds {called(cell)}, and neither text nor a whole number"
     return None if str(cell).strip() else f"the key {column!r} is empty"
 
 

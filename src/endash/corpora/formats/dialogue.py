@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from endash.config import Config
-from endash.corpora.formats.cells import Cells, not_key, not_text, not_there
+from endash.corpora.formats.cells import Cells, called, not_key, not_text, not_there
 from endash.corpora.formats.jsonl import objects
 from endash.corpora.readers import Reader, readers
 from endash.corpora.record import BadLine, Record, excerpt
@@ -48,6 +48,13 @@ class _Turn:
         return turn_line(self.speaker, self.text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    turns: list[_Turn]
+    key: str
+    where: str
+
+
 def turn_line(speaker: str, text: str) -> str:
     """The line of a source that is one turn."""
     return _BREAKS.sub(" ", f"{speaker}: {text}")
@@ -71,6 +78,33 @@ class Dialogue(Reader):
         """
         speakers: set[str] = set()
         replier = self.config.replier
+        for talk in self._talks():
+            if isinstance(talk, BadLine):
+                yield talk
+            else:
+                speakers.update(turn.speaker for turn in talk.turns if len(speakers) < _TOLD or turn.speaker == replier)
+                yield from self._replies(talk)
+        if speakers and replier not in speakers:
+            raise CorpusError(
+                f"replier = {replier!r}, and nobody in {self.config.path} is called so: {nearest(replier, speakers)}"
+            )
+
+    def sources(self) -> Iterator[Record | BadLine]:
+        """See `Reader.sources`: each reply, and behind those of a dialogue that ends with another speaker the one that is due.
+
+        Nobody called `replier` need have spoken yet.
+        """
+        for talk in self._talks():
+            if isinstance(talk, BadLine):
+                yield talk
+            else:
+                last = talk.turns[-1:]
+                due = [
+                    _Turn(one.number + 1, self.config.replier, "") for one in last if one.speaker != self.config.replier
+                ]
+                yield from self._replies(replace(talk, turns=talk.turns + due))
+
+    def _talks(self) -> Iterator[_Talk | BadLine]:
         for row in objects(self.config.path):
             if isinstance(row, BadLine):
                 yield row
@@ -78,19 +112,14 @@ class Dialogue(Reader):
                 yield BadLine(row.where, reason, excerpt(row.line))
             else:
                 turns = _turns(row.cells)
-                speakers.update(turn.speaker for turn in turns if len(speakers) < _TOLD or turn.speaker == replier)
                 key = str(row.cells[self.config.key]) if self.config.key else "\n".join(turn.line for turn in turns)
-                yield from self._replies(turns, key, row.where)
-        if speakers and replier not in speakers:
-            raise CorpusError(
-                f"replier = {replier!r}, and nobody in {self.config.path} is called so: {nearest(replier, speakers)}"
-            )
+                yield _Talk(turns, key, row.where)
 
-    def _replies(self, turns: list[_Turn], key: str, where: str) -> Iterator[Record]:
-        for place, turn in enumerate(turns):
-            lines = tuple(before.line for before in turns[max(0, place - self.config.turns) : place])
+    def _replies(self, talk: _Talk) -> Iterator[Record]:
+        for place, turn in enumerate(talk.turns):
+            lines = tuple(before.line for before in talk.turns[max(0, place - self.config.turns) : place])
             if lines and turn.speaker == self.config.replier:
-                yield Record("\n".join(lines), turn.text, f"{where}#{turn.number}", sources=lines, key=key)
+                yield Record("\n".join(lines), turn.text, f"{talk.where}#{turn.number}", sources=lines, key=talk.key)
 
     def _fault(self, cells: Cells) -> str | None:
         """Why an object is no dialogue."""
@@ -102,12 +131,16 @@ class Dialogue(Reader):
         for number, turn in enumerate(turns, start=1):
             if reason := _no_turn(turn):
                 return f"turn {number}: {reason}"
-        return not_key(cells, self.config.key) if self.config.key else None
+        if not self.config.key:
+            return None
+        if self.config.key not in cells:
+            return f'{not_there(cells, self.config.key)}; or set key = "", and dialogues are told apart by their text'
+        return not_key(cells, self.config.key)
 
 
 def _no_turn(turn: Any) -> str | None:
     if not isinstance(turn, dict):
-        return f"a {type(turn).__name__}, and not an object with a speaker and a text"
+        return f"{called(turn)}, and not an object with a speaker and a text"
     for field in ("speaker", "text"):
         if reason := not_text(turn, field):
             return reason

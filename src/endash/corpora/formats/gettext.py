@@ -38,6 +38,7 @@ class Po(Reader):
     """Reads translated entries; untranslated, fuzzy and obsolete ones are passed over."""
 
     Config = PoConfig
+    leaves_out = True
     config: PoConfig
 
     def read(self) -> Iterator[Record | BadLine]:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from endash.corpora.files import Line, read_lines
-from endash.corpora.formats.cells import not_text
+from endash.corpora.formats.cells import called, not_text
 from endash.corpora.formats.table import Row, Table, TableConfig
 from endash.corpora.readers import Job, readers, verbatim
 from endash.corpora.record import BadLine, excerpt
@@ -53,7 +53,7 @@ def _object_of(line: Line | BadLine, path: str) -> Row | BadLine | None:
     except (ValueError, RecursionError) as error:
         return BadLine(where, f"not JSON: {error}", excerpt(line.text))
     if not isinstance(found, dict):
-        return BadLine(where, f"a {type(found).__name__}, and not an object with fields", excerpt(line.text))
+        return BadLine(where, f"{called(found)}, and not an object with fields", excerpt(line.text))
     return Row(where, found, line.text)
 
 

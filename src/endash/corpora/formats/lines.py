@@ -49,6 +49,10 @@ class Lines(Reader):
             else:
                 yield Record(source.text, target.text, f"{self.config.source}:{number}")
 
+    def sources(self) -> Iterator[Record | BadLine]:
+        """See `Reader.sources`: the target file need not be there."""
+        return Lines(self.config.model_copy(update={"target": self.config.source})).read()
+
     def _uneven(self, sources: int, targets: int) -> None:
         raise CorpusError(
             f"{self.config.source} has {sources} lines and {self.config.target} has {targets}: aligned files have as many "

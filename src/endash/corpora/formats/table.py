@@ -151,6 +151,10 @@ class Table(Reader):
                 yield found
         choice.check()
 
+    def sources(self) -> Iterator[Record | BadLine]:
+        """See `Reader.sources`: the target's columns need not be there."""
+        return type(self)(self.config.model_copy(update={"target": self.config.source})).read()
+
     def refuse_writing(self) -> None:
         """Raises CorpusError if there are settings that say how to read alone."""
         config = self.config
@@ -200,7 +204,7 @@ class Table(Reader):
         key = "" if config.key is None else str(cells[config.key])
         if config.files is not None:
             media = Media(config.files, source)
-            key = key or f"{Path(config.files).name}/{source}"
+            key = key or f"{Path(config.files).name}/{media.inner}"
         if self._prompt is not None:
             given = source
             key = key or source_key(given) or given  # a sentence is held out in every language that it is asked for in

@@ -30,6 +30,7 @@ class Tmx(Reader):
     """Reads the units (``tu``) that hold both languages; units without one of them are passed over."""
 
     Config = TmxConfig
+    leaves_out = True
     config: TmxConfig
 
     def __init__(self, config: Any) -> None:

@@ -35,6 +35,7 @@ class Xliff(Reader):
     """Reads translated units; those without a target, or with a stand-in (state ``new``, ``initial``), are passed over."""
 
     Config = XliffConfig
+    leaves_out = True
     config: XliffConfig
 
     def read(self) -> Iterator[Record | BadLine]:
