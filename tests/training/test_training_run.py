@@ -196,6 +196,20 @@ def test_other_metrics(tmp_path: Path, metric: str) -> None:
     assert {*run.valid} == {"loss", metric}
 
 
+def test_a_metric_that_never_moves_is_told_in_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """BLEU counts four words in a row, and no target has as many."""
+    pairs = "".join(f"{source}\t{target}\n" for source, target in [*COLOURS.items(), *THINGS.items()] * 3)
+    (tmp_path / "pairs.tsv").write_text(f"en\tde\n{pairs}", encoding="utf-8")
+    for changes in ([], ["training.metric=loss"]):
+        run = train(recipe(tmp_path, "text.size=330", *changes), tmp_path / f"run{len(changes)}", progress="quiet")
+        losses = [row["loss"] for row in read(run.metrics) if row["kind"] == "valid"]
+        assert run.valid["loss"] <= min(losses), "the best by the loss"
+    assert capsys.readouterr().err.splitlines()[-1:] == [
+        "warning: training.metric = 'bleu' was 0.000 in all 3 validations, so the loss alone chose the model: set "
+        "training.metric to one that tells models apart: 'loss', 'chrf', 'ter'"
+    ]
+
+
 def test_a_run_in_the_way_is_refused_and_left_untouched(made: tuple[Path, Run]) -> None:
     folder, run = made
     before = snapshot(run.folder)

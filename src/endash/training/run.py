@@ -26,6 +26,7 @@ from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training
 from endash.training.machine import Machine, keep_freed_memory, machine_for
+from endash.training.position import is_unmoved
 from endash.training.preparation import Prepared, prepare
 from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
@@ -129,6 +130,8 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         run = _finish(training, lambda: validator(stop), ended_by, journal)
         notes = _notes(run) + (_shortlist(model, prepared) if recipe.takes_shortlist else [])
         model.save(run.model, notes=notes)
+    if is_unmoved(training.position.validations, recipe.training.metric):
+        shown.warn(_unmoved(training, recipe))
     shown.say(f"ended by {ended_by}: {', '.join(notes)}")
     return run
 
@@ -160,6 +163,16 @@ def _finish(
         averaged=chosen.steps,
         valid=chosen.figures,
         minutes=position.seconds / 60,
+    )
+
+
+def _unmoved(training: Training, recipe: Recipe) -> str:
+    """What to do where the metric had no say in which checkpoint is the best."""
+    metric, validations = recipe.training.metric, training.position.validations
+    others = [f"{one!r}" for one in recipe.measurable if one != metric]
+    return (
+        f"training.metric = {metric!r} was {validations[0].figures[metric]:.3f} in all {len(validations)} validations, so the "
+        f"loss alone chose the model: set training.metric to one that tells models apart: {', '.join(others)}"
     )
 
 
