@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import task_models
 from endash.errors import CorpusError, TrainingError
 from endash.model import Model
 from endash.recipe import Recipe
@@ -207,6 +208,19 @@ def test_a_metric_that_never_moves_is_told_in_the_end(tmp_path: Path, capsys: py
     assert capsys.readouterr().err.splitlines()[-1:] == [
         "warning: training.metric = 'bleu' was 0.000 in all 3 validations, so the loss alone chose the model: set "
         "training.metric to one that tells models apart: 'loss', 'chrf', 'ter'"
+    ]
+
+
+def test_labels_that_are_alike_are_told_before_they_are_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"{word}\t{label}\n" for word in THINGS for label in ("a thing", "A thing ", "none"))
+    Path("given.tsv").write_text(f"text\tlabel\n{rows}", encoding="utf-8")
+    changes = ("corpus.split.valid=0.3", "training.max_steps=1", "training.average=1", "text.size=300")
+    train(task_models.recipe("classification", *changes), "run", progress="plain")
+    shown = capsys.readouterr().err.splitlines()
+    assert "3 labels: A thing , a thing, none" in shown
+    assert [line for line in shown if line.startswith("warning: the labels")] == [
+        "warning: the labels 'A thing ' and 'a thing' differ by white space or case alone, and each is learned as a label of its "
+        "own: make them one in the corpus if they mean one thing"
     ]
 
 

@@ -90,6 +90,7 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
         parts = [part for part, share in shares.items() if share]
         every = chain.from_iterable(Corpus(recipe.corpus, part, fault=task.fault) for part in parts)
         given["target"] = task.inventory(every)
+        say(given["target"].told)
     if isinstance(encoder, PretrainedConfig) and encoder.reads == "tokens":
         given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
     codec = task.vocabulary(lambda: corpus, recipe.text, **given)

@@ -19,6 +19,7 @@ from endash.loading import AnyModel, class_of
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
+from endash.text.labels import Labels
 from endash.training.averaging import choose
 from endash.training.distillation import Distilled
 from endash.training.halves import Halves
@@ -106,6 +107,12 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         known=lambda: halves().vocabularies(),
         distilled=_distilled(recipe, folder, machine, shown),
     )
+    if isinstance(labels := prepared.codec.target, Labels):
+        for names in labels.alike:
+            shown.warn(
+                f"the labels {' and '.join(map(repr, names))} differ by white space or case alone, and each is learned as a label "
+                "of its own: make them one in the corpus if they mean one thing"
+            )
     shown.say(f"training on {machine}")
     if machine.warning:
         shown.warn(machine.warning)
