@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import task_models
-from endash.errors import CorpusError, TrainingError
+from endash.errors import CorpusError, RecipeError, TrainingError
 from endash.model import Model
 from endash.recipe import Recipe
 from endash.training import Run, train
@@ -222,6 +222,13 @@ def test_labels_that_are_alike_are_told_before_they_are_learned(capsys: pytest.C
         "warning: the labels 'A thing ' and 'a thing' differ by white space or case alone, and each is learned as a label of its "
         "own: make them one in the corpus if they mean one thing"
     ]
+
+
+@pytest.mark.parametrize("given", ["mine.toml", Path("mine.toml"), None])
+def test_the_path_of_a_recipe_is_no_recipe(given: Any) -> None:
+    with pytest.raises(RecipeError, match=r"train takes a Recipe, and .* is none: give Recipe\.load\(path\)"):
+        train(given, "run")
+    assert not Path("run").exists()
 
 
 def test_a_run_in_the_way_is_refused_and_left_untouched(made: tuple[Path, Run]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from endash.corpora import Corpus
-from endash.errors import ModelError, TrainingError
+from endash.errors import ModelError, RecipeError, TrainingError
 from endash.example import Example
 from endash.loading import AnyModel, class_of
 from endash.model import Model
@@ -64,10 +64,15 @@ def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, 
     """Train the model that `recipe` describes, in the folder `out`; with `resume`, go on with the run in it.
 
     Raises:
+        RecipeError: `recipe` is no recipe, such as the path of one.
         TrainingError: the folder is not free or not this recipe's, the loss is not finite, the folder cannot be written.
         CorpusError, TextError: the corpus is not as the recipe says.
         Interrupted: Ctrl-C or SIGTERM came, and a checkpoint was saved.
     """
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"train takes a Recipe, and {recipe!r} is none: give Recipe.load(path), of the path of a TOML file"
+        )
     machine = machine_for(recipe.training)
     keep_freed_memory()
     with _told(Path(out)), run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
