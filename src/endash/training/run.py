@@ -21,6 +21,7 @@ from endash.model_folder import BEST
 from endash.recipe import Recipe
 from endash.text.labels import Labels
 from endash.training.averaging import choose
+from endash.training.corpus_files import changed_files
 from endash.training.distillation import Distilled
 from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
@@ -33,6 +34,8 @@ from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
 from endash.training.shortlisting import coverage, learn_shortlist
 from endash.training.validation import Validator
+
+_CHANGED = "has changed since this run began, and what was made of it then stays: to learn from it as it is now, train in another folder"
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def _told(out: Path) -> Iterator[None]:
 def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
     """The run in its folder, from the corpus to the model."""
     halves = functools.cache(lambda: Halves(recipe))  # a run that goes on needs them no more
+    for path in changed_files(recipe.corpus, folder / "examples" / "files.json"):
+        shown.warn(f"{path} {_CHANGED}")
     prepared = prepare(
         recipe,
         folder,
@@ -112,15 +117,9 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         known=lambda: halves().vocabularies(),
         distilled=_distilled(recipe, folder, machine, shown),
     )
-    if isinstance(labels := prepared.codec.target, Labels):
-        for names in labels.alike:
-            shown.warn(
-                f"the labels {' and '.join(map(repr, names))} differ by white space or case alone, and each is learned as a label "
-                "of its own: make them one in the corpus if they mean one thing"
-            )
     shown.say(f"training on {machine}")
-    if machine.warning:
-        shown.warn(machine.warning)
+    for warning in filter(None, [*_alike(prepared), machine.warning]):
+        shown.warn(warning)
     torch.manual_seed(recipe.seed)
     model = class_of(recipe).build(recipe, prepared.codec, pairs=prepared.pairs)
     validator = Validator(model, prepared.valid, recipe.training, machine)
@@ -176,6 +175,16 @@ def _finish(
         valid=chosen.figures,
         minutes=position.seconds / 60,
     )
+
+
+def _alike(prepared: Prepared) -> list[str]:
+    """Warnings of labels that may be meant as one."""
+    labels = prepared.codec.target
+    return [
+        f"the labels {' and '.join(map(repr, names))} differ by white space or case alone, and each is learned as a label of its "
+        "own: make them one in the corpus if they mean one thing"
+        for names in (labels.alike if isinstance(labels, Labels) else [])
+    ]
 
 
 def _unmoved(training: Training, recipe: Recipe) -> str:
