@@ -89,6 +89,11 @@ class Recipe(Config):
         return self.retrieval.passages if self.retrieval else self.does.joins
 
     @property
+    def measurable(self) -> tuple[str, ...]:
+        """What ``training.metric`` may name: the loss, and the metrics of its task that are of answers."""
+        return ("loss", *filter(of_answers, self.does.metrics))
+
+    @property
     def takes_shortlist(self) -> bool:
         """True if what the model writes hangs on its source's tokens alone: it copies nothing, and nothing is joined or left out."""
         does = self.does
@@ -129,7 +134,7 @@ class Recipe(Config):
         writes, reads = does.writes == "text", does.reads == "text"
         halves = {"link": self.link, "decoder": self.decoder}
         given = [name for name, half in halves.items() if half is not None]
-        allowed = ("loss", *filter(of_answers, does.metrics))
+        allowed = self.measurable
         reasons = (
             not writes and given and f"{named} reads its {does.writes} off the memory: leave [{given[0]}] out",
             reads and self.frontend and f"{named} reads text, and [frontend] is for sound and pictures: leave it out",

@@ -129,6 +129,7 @@ def test_a_row_of_many_languages_is_in_one_part(tmp_path: Path) -> None:
     (tmp_path / "captions.tsv").write_text(f"en\tde\tfr\n{rows}", encoding="utf-8")
     [shown] = blocks(ROOT / "docs" / "tasks" / "translation.md", "toml")
     corpus = Recipe.parse(shown.code, folder=tmp_path).corpus
+    assert {one.family for one in Corpus(corpus, "train")} == {"en-de", "en-fr", "de-fr"}, "figures of each direction"
     parts = [{one.where for one in Corpus(corpus, part)} for part in ("train", "valid", "test")]  # type: ignore[arg-type]
     assert [len(one & other) for one, other in combinations(parts, 2)] == [0, 0, 0]
 

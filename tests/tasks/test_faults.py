@@ -78,6 +78,17 @@ def test_what_is_given_is_cut_where_an_error_shows_it() -> None:
         ("tagging", Record("a", "", sources=("a",), targets=("O", "O")), "2 tags for 1 word"),
         ("tagging", Record("a b", "", sources=("a", ""), targets=("O", "O")), "word 2 of 2 is empty"),
         ("tagging", Record("a b", "", sources=("a", "b"), targets=("O", "")), "tag 2 of 2 is empty"),
+        (
+            "tagging",
+            Record("It is red", "O O O"),
+            "the tag 'O O O' has white space in it: give a list of words and a list",
+        ),
+        ("tagging", Record("It is red", "O"), "the word 'It is red' has white space in it: give a list of words"),
+        (
+            "tagging",
+            Record("a", "", sources=("a",), targets=("O\u3000O",)),
+            "the tag 'O\\u3000O' has white space in it",
+        ),
         ("speech-recognition", Record("a.wav", "a"), "'a.wav' is in no folder or archive: say where the files are"),
     ],
 )
@@ -85,6 +96,11 @@ def test_a_record_that_cannot_be_learned_from_says_why(kind: str, record: Record
     reason = recipe(kind).does.fault(record)
     assert reason is not None
     assert reason.startswith(message)
+
+
+def test_a_word_of_a_list_may_have_white_space() -> None:
+    """As 10 000 has in treebanks."""
+    assert recipe("tagging").does.fault(Record("10 000", "NUM", sources=("10 000",), targets=("NUM",))) is None
 
 
 @pytest.mark.parametrize("tag", ["B-", "I-", "B", "o", "X-loc", "-loc"])

@@ -31,6 +31,20 @@ def test_each_name_is_one_token_after_the_special_ones(labels: Labels) -> None:
     assert labels.slots == 0
 
 
+def test_labels_that_white_space_or_case_alone_tell_apart_are_named() -> None:
+    assert Labels.of(["Open", "door ", "a  b", "open", "door", "a b", "ab", "OPEN"]).alike == [
+        ("OPEN", "Open", "open"),
+        ("a  b", "a b"),
+        ("door", "door "),
+    ]
+    assert Labels.of(NAMES).alike == []
+
+
+def test_a_few_of_many_labels_are_told() -> None:
+    assert Labels.of("cab").told == "3 labels: a, b, c"
+    assert Labels.of("abcdefghijklm").told == "13 labels: a, b, c, d, e, f, g, h, i, j, …"
+
+
 def test_the_same_names_give_the_same_bytes_and_come_back(labels: Labels, tmp_path: Path) -> None:
     assert Labels.of(reversed(NAMES)).model == labels.model
     labels.save(tmp_path / "labels.json")

@@ -49,7 +49,7 @@ def test_two_halves_meet_with_their_vocabularies_and_the_link_between_is_named(
     one = trained("one", "seed=3", "text.size=320")
     two = trained("two", "link.kind=additive", 'link={kind="additive"}')
     capsys.readouterr()
-    both = trained("both", *STILL, "trained.encoder=one", "trained.decoder=two", "text.size=8000")
+    both = trained("both", *STILL, "trained.encoder=one", "trained.decoder=two")
     told = capsys.readouterr().err
     assert "the link 'cross-attention' between the encoder of " in told
     assert "is untrained" in told
@@ -85,6 +85,29 @@ def test_one_half_alone_leaves_the_other_new_and_warns_of_nothing(capsys: pytest
     assert new.codec.source.model == old.codec.source.model
     torch.testing.assert_close(parameters(new, "encoder"), parameters(old, "encoder"), atol=1e-6, rtol=0)
     assert not torch.allclose(new.network.target_embedding.weight, old.network.target_embedding.weight, atol=1e-3)
+
+
+def test_what_is_true_of_no_vocabulary_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    trained("old", "text.size=320")
+    whole = ("trained.encoder=old", "trained.decoder=old")
+    with pytest.raises(RecipeError, match=r"text\.size = 330, and no vocabulary is learned: .* set text\.size = 320"):
+        trained("new", *whole)
+    with pytest.raises(RecipeError, match=r"text\.model = 'bpe', and no .* set text\.model = 'unigram'"):
+        Halves(Recipe.parse(RECIPE, [*whole, "text.size=320", "text.model=bpe"]))
+    capsys.readouterr()
+    train(Recipe.parse(RECIPE, [*STILL, *whole, "text.size=320"]), "whole", progress="plain")
+    assert "taking the vocabulary over: none is learned" in capsys.readouterr().err.splitlines()
+    train(Recipe.parse(RECIPE, [*STILL, "trained.encoder=old"]), "half", progress="plain")
+    assert "learning the vocabulary" in capsys.readouterr().err.splitlines(), "of the target"
+
+
+def test_labels_read_off_a_trained_encoder_have_its_vocabulary() -> None:
+    trained("old", "text.placeholders=false")
+    Path("given.tsv").write_text("text\tlabel\nthe lamp\tthing\nis red\tstate\n", encoding="utf-8")
+    changes = ('encoder={ kind = "gru", width = 16, layers = 1 }', "trained.encoder=old")
+    with pytest.raises(RecipeError, match=r"text\.size = 400, .* set text\.size = 330"):
+        Halves(task_models.recipe("classification", *changes))
+    Halves(task_models.recipe("classification", *changes, "text.size=330"))
 
 
 def test_a_run_that_goes_on_keeps_what_it_learned_since() -> None:

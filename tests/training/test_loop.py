@@ -17,7 +17,7 @@ from endash.training.config import TrainingConfig
 from endash.training.interruption import Stop
 from endash.training.journal import Journal, read
 from endash.training.loop import adamw
-from endash.training.position import Validation, best, stale
+from endash.training.position import Validation, best, is_unmoved, stale
 
 
 def config(**changes: object) -> TrainingConfig:
@@ -95,11 +95,22 @@ def test_higher_bleu_is_better(tmp_path: Path) -> None:
     ("metric", "order", "since"), [("wer", [1, 0, 2, 3], 2), ("nll", [1, 0, 2, 3], 2), ("accuracy", [2, 3, 0, 1], 1)]
 )
 def test_each_metric_knows_its_better_end(metric: str, order: list[int], since: int) -> None:
-    """Of two alike the earlier is the better."""
+    """Of two alike in the loss, too, the earlier is the better."""
     values = enumerate((2.0, 1.0, 3.0, 3.0))
     validations = [Validation(step, step, {"loss": 1.0, metric: value}) for step, value in values]
     assert [one.step for one in best(validations, metric, 4)] == order
     assert stale(validations, metric) == since
+
+
+def test_where_the_metric_tells_nothing_the_loss_does() -> None:
+    validations = [
+        Validation(step, step, {"loss": loss, "bleu": 0.0}) for step, loss in enumerate((3.0, 1.0, 2.0, 1.0))
+    ]
+    assert [one.step for one in best(validations, "bleu", 3)] == [1, 3, 2]
+    assert stale(validations, "bleu") == 2
+    assert is_unmoved(validations, "bleu")
+    assert not is_unmoved(validations, "loss")
+    assert not is_unmoved(validations[:1], "bleu"), "one alone chooses nothing"
 
 
 def test_max_minutes_ends_the_run_with_a_validation(tmp_path: Path) -> None:

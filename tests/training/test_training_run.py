@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from endash.errors import CorpusError, TrainingError
+import task_models
+from endash.errors import CorpusError, RecipeError, TrainingError
 from endash.model import Model
 from endash.recipe import Recipe
 from endash.training import Run, train
@@ -194,6 +195,40 @@ def test_other_metrics(tmp_path: Path, metric: str) -> None:
         recipe(tmp_path, f"training.metric={metric}", "training.max_epochs=1"), tmp_path / "run", progress="quiet"
     )
     assert {*run.valid} == {"loss", metric}
+
+
+def test_a_metric_that_never_moves_is_told_in_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """BLEU counts four words in a row, and no target has as many."""
+    pairs = "".join(f"{source}\t{target}\n" for source, target in [*COLOURS.items(), *THINGS.items()] * 3)
+    (tmp_path / "pairs.tsv").write_text(f"en\tde\n{pairs}", encoding="utf-8")
+    for changes in ([], ["training.metric=loss"]):
+        run = train(recipe(tmp_path, "text.size=330", *changes), tmp_path / f"run{len(changes)}", progress="quiet")
+        losses = [row["loss"] for row in read(run.metrics) if row["kind"] == "valid"]
+        assert run.valid["loss"] <= min(losses), "the best by the loss"
+    assert capsys.readouterr().err.splitlines()[-1:] == [
+        "warning: training.metric = 'bleu' was 0.000 in all 3 validations, so the loss alone chose the model: set "
+        "training.metric to one that tells models apart: 'loss', 'chrf', 'ter'"
+    ]
+
+
+def test_labels_that_are_alike_are_told_before_they_are_learned(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"{word}\t{label}\n" for word in THINGS for label in ("a thing", "A thing ", "none"))
+    Path("given.tsv").write_text(f"text\tlabel\n{rows}", encoding="utf-8")
+    changes = ("corpus.split.valid=0.3", "training.max_steps=1", "training.average=1", "text.size=300")
+    train(task_models.recipe("classification", *changes), "run", progress="plain")
+    shown = capsys.readouterr().err.splitlines()
+    assert "3 labels: A thing , a thing, none" in shown
+    assert [line for line in shown if line.startswith("warning: the labels")] == [
+        "warning: the labels 'A thing ' and 'a thing' differ by white space or case alone, and each is learned as a label of its "
+        "own: make them one in the corpus if they mean one thing"
+    ]
+
+
+@pytest.mark.parametrize("given", ["mine.toml", Path("mine.toml"), None])
+def test_the_path_of_a_recipe_is_no_recipe(given: Any) -> None:
+    with pytest.raises(RecipeError, match=r"train takes a Recipe, and .* is none: give Recipe\.load\(path\)"):
+        train(given, "run")
+    assert not Path("run").exists()
 
 
 def test_a_run_in_the_way_is_refused_and_left_untouched(made: tuple[Path, Run]) -> None:

@@ -63,6 +63,9 @@ class TaggingTask(LabelTask):
     def fault(self, record: Record) -> str | None:
         """See `Task.fault`."""
         words, tags = record.parts, self.labels(record)
+        held = [("tag", tag) for tag in tags] + [("word", word) for word in (() if record.sources else words)]
+        if spaced := next((one for one in held if any(map(str.isspace, one[1]))), None):
+            return f"the {spaced[0]} {shown(spaced[1])} has white space in it: give a list of words and a list of tags (in JSONL)"
         if "" in words:
             return f"word {words.index('') + 1} of {len(words)} is empty"
         if len(words) != len(tags):

@@ -12,6 +12,7 @@ from endash.text.tokenizer import SPECIALS, Tokenizer, check_unicode
 FIRST_LABEL = len(SPECIALS)
 
 _LISTED = 20  # labels that an error lists; of more, the nearest
+_TOLD = 10  # labels that are told when a training begins
 
 
 class Labels(Tokenizer):
@@ -51,6 +52,20 @@ class Labels(Tokenizer):
         for name in found:
             check_unicode(name)
         return cls(json.dumps(found, ensure_ascii=False, indent=0).encode())
+
+    @property
+    def told(self) -> str:
+        """How many there are, and the first of them."""
+        first = ", ".join(self.names[:_TOLD])
+        return f"{len(self.names)} labels: {first}{', …' if len(self.names) > _TOLD else ''}"
+
+    @property
+    def alike(self) -> list[tuple[str, ...]]:
+        """The labels that differ by white space or case alone, those that are alike together."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            found.setdefault(" ".join(name.split()).casefold(), []).append(name)
+        return [tuple(names) for names in found.values() if len(names) > 1]
 
     def ids(self, names: Iterable[str]) -> list[int]:
         """The id of each label, in turn. Raises TextError for one that is not known, with the nearest that is."""

@@ -55,7 +55,7 @@ class Checkpoints:
                 _save(_moments(network, optimizer), folder / _OPTIMIZER)
                 _save(_random_states(), folder / _RANDOM)
                 _write_json(folder / _POSITION, position.to_dict())
-                files = {file.name: _seal(file) for file in sorted(folder.iterdir())}
+                files = {file.name: seal(file) for file in sorted(folder.iterdir())}
                 _write_json(folder / _MANIFEST, {"threads": torch.get_num_threads(), "files": files})
         except OSError as error:
             raise TrainingError(
@@ -192,7 +192,8 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
-def _seal(file: Path) -> dict[str, Any]:
+def seal(file: Path) -> dict[str, Any]:
+    """What a file holds, in short: its size and checksum."""
     with open(file, "rb") as content:
         return {"bytes": file.stat().st_size, "blake2b": hashlib.file_digest(content, _blake2b).hexdigest()}
 
@@ -205,7 +206,7 @@ def _damage(folder: Path, *, only: str | None = None) -> str | None:
     """What is wrong with a checkpoint (or with one file of it), None if it is whole."""
     try:
         files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
-        broken = [name for name in files if only in (None, name) and _seal(folder / name) != files[name]]
+        broken = [name for name in files if only in (None, name) and seal(folder / name) != files[name]]
     except (OSError, ValueError, KeyError) as error:
         return f"the checkpoint {folder} is not whole ({_reason(error)})"
     return f"the checkpoint {folder} is damaged ({broken[0]} is not as it was written)" if broken else None

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from endash.encoders.pretrained import PretrainedConfig
 from endash.errors import RecipeError
 from endash.loading import AnyModel, load
 from endash.recipe import Recipe
@@ -28,7 +29,8 @@ _FREE = {  # of training alone
 class Halves:
     """The models that ``[trained]`` of a recipe names.
 
-    Raises RecipeError where they are not of the recipe's settings, or a joint vocabulary is wanted and theirs is none.
+    Raises RecipeError where they are not of the recipe's settings, a joint vocabulary is wanted and theirs is none, or one of
+    another size or model than theirs.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -46,6 +48,7 @@ class Halves:
             _check_settings(role, self.folders[role], model.recipe, recipe)
         if recipe.text.joint:
             self._check_joint()
+        self._check_text()
 
     def vocabularies(self) -> dict[str, Any]:
         """What is known already of `Codec.train`'s vocabularies."""
@@ -107,6 +110,26 @@ class Halves:
                 "text.joint = true asks for one vocabulary, and the trained halves have two: set text.joint = false and "
                 'head.tie = "target"'
             )
+
+    def _check_text(self) -> None:
+        """What the recipe says of a vocabulary has to be true of one, where all of them are there already."""
+        encoder, known = self.recipe.encoder.innermost, self.vocabularies()
+        learns_source = "source" not in known and not isinstance(encoder, PretrainedConfig)
+        learns_target = "target" not in known and self.recipe.does.writes == "text"
+        sides = {"encoder": "source", "decoder": "target"}
+        theirs = {
+            role: model.recipe.text for role, model in self.models.items() if isinstance(known[sides[role]], Tokenizer)
+        }
+        if learns_source or learns_target or not theirs:
+            return
+        for key in ("model", "size"):
+            ours, held = getattr(self.recipe.text, key), {role: getattr(one, key) for role, one in theirs.items()}
+            if ours not in held.values():
+                role, value = next(iter(held.items()))
+                raise RecipeError(
+                    f"text.{key} = {ours!r}, and no vocabulary is learned: that of trained.{role} = {self.folders[role]!r} is taken "
+                    f"over, with text.{key} = {value!r}: set text.{key} = {value!r}"
+                )
 
 
 def _check_settings(role: str, folder: str, theirs: Recipe, ours: Recipe) -> None:

@@ -90,9 +90,17 @@ class Position:
 
 
 def best(validations: Sequence[Validation], metric: str, count: int) -> list[Validation]:
-    """The `count` best validations by this figure, the loss or a metric, the best first; of two alike the earlier."""
+    """The `count` best validations by this figure, the loss or a metric, the best first.
+
+    Of two alike it is that of the lower loss, and if they are alike in that too the earlier.
+    """
     sign = 1 if metric == "loss" or is_lower_better(metric) else -1
-    return sorted(validations, key=lambda one: (sign * one.figures[metric], one.step))[:count]
+    return sorted(validations, key=lambda one: (sign * one.figures[metric], one.loss, one.step))[:count]
+
+
+def is_unmoved(validations: Sequence[Validation], metric: str) -> bool:
+    """True if several validations were made and this figure was the same in all of them, so that it chose nothing."""
+    return len(validations) > 1 and len({one.figures[metric] for one in validations}) == 1
 
 
 def stale(validations: Sequence[Validation], metric: str) -> int:

@@ -81,7 +81,6 @@ def prepare(
 def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: Callable[[], dict[str, Any]]) -> Codec:
     if folder.exists():
         return Codec.load(folder)
-    say("learning the vocabulary")
     task, encoder, given = recipe.does, recipe.encoder.innermost, known()
     foreign = bool(given)
     if isinstance(task, LabelTask):  # a rare label may be in what is split off alone, and is none the less known
@@ -90,8 +89,11 @@ def _vocabulary(recipe: Recipe, corpus: Corpus, folder: Path, say: Say, known: C
         parts = [part for part, share in shares.items() if share]
         every = chain.from_iterable(Corpus(recipe.corpus, part, fault=task.fault) for part in parts)
         given["target"] = task.inventory(every)
+        say(given["target"].told)
     if isinstance(encoder, PretrainedConfig) and encoder.reads == "tokens":
         given.setdefault("source", ForeignTokenizer.of_folder(encoder.folder, padding=encoder.padding))
+    learned = not {"source", "target"} <= given.keys()
+    say("learning the vocabulary" if learned else "taking the vocabulary over: none is learned")
     codec = task.vocabulary(lambda: corpus, recipe.text, **given)
     with whole_folder(folder) as writing:
         codec.save(writing)

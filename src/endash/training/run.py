@@ -13,24 +13,29 @@ from typing import Any
 import torch
 
 from endash.corpora import Corpus
-from endash.errors import ModelError, TrainingError
+from endash.errors import ModelError, RecipeError, TrainingError
 from endash.example import Example
 from endash.loading import AnyModel, class_of
 from endash.model import Model
 from endash.model_folder import BEST
 from endash.recipe import Recipe
+from endash.text.labels import Labels
 from endash.training.averaging import choose
+from endash.training.corpus_files import changed_files
 from endash.training.distillation import Distilled
 from endash.training.halves import Halves
 from endash.training.interruption import Interrupted, Stop
 from endash.training.journal import Journal
 from endash.training.loop import Surroundings, Training
 from endash.training.machine import Machine, keep_freed_memory, machine_for
+from endash.training.position import is_unmoved
 from endash.training.preparation import Prepared, prepare
 from endash.training.progress import Progress, Show
 from endash.training.run_folder import run_folder
 from endash.training.shortlisting import coverage, learn_shortlist
 from endash.training.validation import Validator
+
+_CHANGED = "has changed since this run began, and what was made of it then stays: to learn from it as it is now, train in another folder"
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,15 @@ def train(recipe: Recipe, out: str | os.PathLike[str], *, resume: bool = False, 
     """Train the model that `recipe` describes, in the folder `out`; with `resume`, go on with the run in it.
 
     Raises:
+        RecipeError: `recipe` is no recipe, such as the path of one.
         TrainingError: the folder is not free or not this recipe's, the loss is not finite, the folder cannot be written.
         CorpusError, TextError: the corpus is not as the recipe says.
         Interrupted: Ctrl-C or SIGTERM came, and a checkpoint was saved.
     """
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"train takes a Recipe, and {recipe!r} is none: give Recipe.load(path), of the path of a TOML file"
+        )
     machine = machine_for(recipe.training)
     keep_freed_memory()
     with _told(Path(out)), run_folder(recipe, Path(out), resume=resume) as folder, Progress(progress) as shown:
@@ -98,6 +108,8 @@ def _told(out: Path) -> Iterator[None]:
 def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> Run:
     """The run in its folder, from the corpus to the model."""
     halves = functools.cache(lambda: Halves(recipe))  # a run that goes on needs them no more
+    for path in changed_files(recipe.corpus, folder / "examples" / "files.json"):
+        shown.warn(f"{path} {_CHANGED}")
     prepared = prepare(
         recipe,
         folder,
@@ -106,8 +118,8 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         distilled=_distilled(recipe, folder, machine, shown),
     )
     shown.say(f"training on {machine}")
-    if machine.warning:
-        shown.warn(machine.warning)
+    for warning in filter(None, [*_alike(prepared), machine.warning]):
+        shown.warn(warning)
     torch.manual_seed(recipe.seed)
     model = class_of(recipe).build(recipe, prepared.codec, pairs=prepared.pairs)
     validator = Validator(model, prepared.valid, recipe.training, machine)
@@ -129,6 +141,8 @@ def _train(recipe: Recipe, folder: Path, machine: Machine, shown: Progress) -> R
         run = _finish(training, lambda: validator(stop), ended_by, journal)
         notes = _notes(run) + (_shortlist(model, prepared) if recipe.takes_shortlist else [])
         model.save(run.model, notes=notes)
+    if is_unmoved(training.position.validations, recipe.training.metric):
+        shown.warn(_unmoved(training, recipe))
     shown.say(f"ended by {ended_by}: {', '.join(notes)}")
     return run
 
@@ -160,6 +174,26 @@ def _finish(
         averaged=chosen.steps,
         valid=chosen.figures,
         minutes=position.seconds / 60,
+    )
+
+
+def _alike(prepared: Prepared) -> list[str]:
+    """Warnings of labels that may be meant as one."""
+    labels = prepared.codec.target
+    return [
+        f"the labels {' and '.join(map(repr, names))} differ by white space or case alone, and each is learned as a label of its "
+        "own: make them one in the corpus if they mean one thing"
+        for names in (labels.alike if isinstance(labels, Labels) else [])
+    ]
+
+
+def _unmoved(training: Training, recipe: Recipe) -> str:
+    """What to do where the metric had no say in which checkpoint is the best."""
+    metric, validations = recipe.training.metric, training.position.validations
+    others = [f"{one!r}" for one in recipe.measurable if one != metric]
+    return (
+        f"training.metric = {metric!r} was {validations[0].figures[metric]:.3f} in all {len(validations)} validations, so the "
+        f"loss alone chose the model: set training.metric to one that tells models apart: {', '.join(others)}"
     )
 
 
