@@ -108,12 +108,11 @@ class Model(EncodingModel[Network]):
         What is too long is answered sentence by sentence if the task allows it, and else refused.
         Raises as `translate`, for `n_best` too, and for the examples as `endash.prompting.beside`.
         """
-        _best_alone(decoding)
-        shown = prompting.beside(self, examples)
+        config, shown = self._of_one(decoding), prompting.beside(self, examples)
         if self.task.reads == "text" and self.recipe.does.joins == 0:
             texts = [self.task.sources(self.task.fit(record, self.codec))[0] for record in records]
             return [found[0].text for found in self.translate(texts, scored=False, progress=progress, **decoding)]
-        config, readings = self.decoding(**decoding), self.read(records)
+        readings = self.read(records)
         answers = [""] * len(records)
         for batch in batches(_lengths(readings, shown), config.batch_tokens):
             with self.path.products(config):
@@ -202,13 +201,12 @@ class Model(EncodingModel[Network]):
         Raises MemoryMismatchError for a memory of another model, and RecipeError for `n_best`; `decoding` and `progress` as for
         `translate`.
         """
-        _best_alone(decoding)
         if memory.origin != self.origin:
             raise MemoryMismatchError(
                 f"this memory comes from another encoder (origin {memory.origin or 'unknown'!r}, this model's is "
                 f"{self.origin!r}): decode it with the model that encoded it, or encode its sources again"
             )
-        config = self.decoding(**decoding)
+        config = self._of_one(decoding)
         memory = memory.to(self.device, self.network.target_embedding.weight.dtype)
         texts = list(memory.sources)
         for batch in batches(memory.mask.sum(1).tolist(), config.batch_tokens):
@@ -273,6 +271,16 @@ class Model(EncodingModel[Network]):
     def decoding(self, **changes: Any) -> DecodingConfig:
         """The recipe's ``[decoding]``, changed. Raises RecipeError for what is wrong, or not for this decoder."""
         return self._checked(self.recipe.decoding.replace(**changes))
+
+    def _of_one(self, changes: Mapping[str, Any]) -> DecodingConfig:
+        """The `decoding` by which one text of each source comes back. Raises RecipeError where several are asked for."""
+        config = self.decoding(**changes)
+        if changes.get("n_best", 1) != 1:
+            raise RecipeError(
+                f"n_best = {config.n_best}: this gives the best text of each source alone: model.translate(texts, n_best=…) and "
+                "model.search(memory, model.decoding(n_best=…)) give several"
+            )
+        return config
 
     def _checked(self, config: DecodingConfig) -> DecodingConfig:
         if reason := why_not_search(config, self.recipe.decoder):
@@ -363,12 +371,3 @@ def _lengths(readings: Sequence[Reading], examples: Memory | None) -> list[int]:
     """How many positions the memory of each has, with the examples joined to it."""
     more = 0 if examples is None else examples.mask.shape[1]
     return [one.length + more for one in readings]
-
-
-def _best_alone(decoding: Mapping[str, Any]) -> None:
-    """Refuse to be asked for several texts where one comes back."""
-    if decoding.get("n_best", 1) != 1:
-        raise RecipeError(
-            f"n_best = {decoding['n_best']}: this gives the best text of each source alone: model.translate(texts, n_best=…) and "
-            "model.search(memory, model.decoding(n_best=…)) give several"
-        )
