@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 
-from endash.config import Config as Settings
 from endash.corpora import Record
 from endash.errors import CorpusError, LongTextError, ModelError, RecipeError, TextError, TrainingError
 from endash.evaluation.entities import spans
 from endash.label_model import LabelModel
-from endash.model import Model
-from endash.tasks import LabelTask, Task, TooLong, tasks
+from endash.tasks import Task
 from endash.tasks.captioning import CaptioningTask
 from endash.training.preparation import prepare, records_of
 from task_models import LABELS, TEXTS, build, recipe, sound
@@ -281,12 +279,6 @@ def test_a_label_that_only_what_is_split_off_has_is_known(tmp_path: Path) -> Non
     assert set(told) == {False, True}
 
 
-def test_a_line_break_in_a_turn_begins_no_other() -> None:
-    task = recipe("dialogue").does
-    assert task.record([("customer", "It\r\nbroke.\n"), ("agent", "Oh.")]).source == "customer: It broke. \nagent: Oh."
-    assert task.record("customer: It broke.\r\nagent: Oh.\r\n").source == "customer: It broke.\nagent: Oh."
-
-
 @pytest.mark.parametrize("kind", LABELS)
 def test_one_label_for_all_is_nothing_to_learn(kind: str) -> None:
     made = recipe(kind)
@@ -296,48 +288,6 @@ def test_one_label_for_all_is_nothing_to_learn(kind: str) -> None:
         made.does.vocabulary(lambda: records, made.text)
 
 
-def test_a_conversation_loses_its_first_turns_where_it_is_too_long() -> None:
-    model = build("dialogue")
-    task, codec = model.task, model.codec
-    turns = [f"{word}: the door is red" for word in ("old", "open", "blue") * 6]
-    record = Record("\n".join(turns), "the lamp", sources=tuple(turns))
-    fitted = task.fit(record, codec)
-    assert 1 < len(fitted.sources) < len(turns)
-    assert fitted.sources == tuple(turns[-len(fitted.sources) :])
-    assert fitted.source == "\n".join(fitted.sources)
-    longer = Record("\n".join(turns[-len(fitted.sources) - 1 :]), "")
-    assert task.fit(longer, codec).source == fitted.source, "as few as need be"
-    short = Record(turns[0], "", sources=(turns[0],))
-    assert task.fit(short, codec) is short
-    whole = Record(f"customer: hi\nagent: {LONG}", "")
-    assert task.fit(whole, codec).source == f"agent: {LONG}", "the last turn is never left out"
-    assert [type(one) for [one] in task.examples([task.fit(whole, codec)], codec)] == [TooLong]
-    assert model.answer([record]) == model.answer([fitted])
-    assert model.read([record]) == model.read([fitted])
-    with pytest.raises(LongTextError, match="this model takes 40: it begins"):
-        model.answer([whole])
-
-
-def test_of_a_conversation_no_more_turns_are_read_than_were_learned_from() -> None:
-    turns = ["a: one", "b: two", "a: three"]
-    whole = Record("\n".join(turns), "", sources=tuple(turns))
-    codec = build("dialogue").codec
-    assert recipe("dialogue", "corpus.train.turns=2").does.fit(whole, codec).sources == ("b: two", "a: three")
-    assert recipe("dialogue", "corpus.train.turns=3").does.fit(whole, codec) is whole
-    readers = recipe("dialogue", "corpus.train.turns=2").corpus.train + recipe("generation").corpus.train
-    assert type(build("dialogue").task)(None, readers=readers).fit(whole, codec) is whole, "one does not tell"
-
-
-def test_a_training_tells_how_many_conversations_it_shortens() -> None:
-    turns = '{"speaker": "customer", "text": "the door is red"}, {"speaker": "agent", "text": "the lamp is blue"}'
-    lines = [f'{{"id": "{n}", "turns": [{", ".join([turns] * count)}]}}' for n, count in enumerate([1] * 8 + [3])]
-    Path("given.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    told: list[str] = []
-    prepare(recipe("dialogue", "corpus.split.valid=0.3", "text.max_length=64"), Path("run"), say=told.append)
-    lines = [line for line in "\n".join(told).splitlines() if "shortened" in line]
-    assert lines == ["  2 shortened to text.max_length = 64"], "those of three turns and of five"
-
-
 def test_what_is_too_long_is_answered_by_its_sentences_only_where_that_is_an_answer() -> None:
     text = "the door is red. " * 12
     model = build("generation")
@@ -345,87 +295,6 @@ def test_what_is_too_long_is_answered_by_its_sentences_only_where_that_is_an_ans
         with pytest.raises(LongTextError, match="this model takes 40: it begins 'the door is red"):
             ask()
     assert model.answer([Record("the door is red.", "")])
-
-
-class Asking(Task):
-    """A text with a word before it."""
-
-    class Config(Settings):
-        kind: Literal["asking"] = "asking"
-
-    given: Any = None
-
-    def sources(self, record: Record) -> tuple[str, ...]:
-        return self.given or (f"red {record.source}",)
-
-
-@pytest.fixture
-def asking(monkeypatch: pytest.MonkeyPatch) -> Model:
-    """A model whose task makes another text of what it is given."""
-    monkeypatch.setitem(tasks._classes, "asking", Asking)
-    model = build("generation", "task={ kind = 'asking' }", "decoding.max_extra=20")
-    assert isinstance(model, Model)
-    return model
-
-
-@pytest.mark.parametrize("core", [True, False])
-def test_a_source_is_made_once_whatever_the_path(asking: Model, core: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not core:
-        monkeypatch.setattr(type(asking.path), "reads_sources", lambda *_: False)
-    read = asking.read(["door"])[0]
-    assert (read.text, read.source) == ("red door", asking.codec.encode_source("red door").tokens)
-    assert [asking("door")] == [found[0].text for found in asking.translate(["red door"])]
-    plain = Model(recipe("generation", "decoding.max_extra=20"), asking.codec, asking.network)
-    [[told]], [[wanted]] = asking.translate(["red door"]), plain.translate(["red door"])
-    assert (told.text, told.score) == (wanted.text, pytest.approx(wanted.score))
-    assert asking.score(["door"], ["lamp"]) == pytest.approx(plain.score(["red door"], ["lamp"]))
-    assert asking.decode(asking.encode(["door"])) == plain.decode(plain.encode(["red door"]))
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("red door", "`sources` of Asking gives 'red door': let it give a tuple of texts"),
-        ((None,), r"`sources` of Asking gives \(None,\): let it give a tuple of texts"),
-    ],
-)
-def test_what_is_no_tuple_of_texts_is_told_to_who_writes_a_task(
-    given: Any, message: str, asking: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Asking, "given", given)
-    with pytest.raises(CorpusError, match=message):
-        asking.task.vocabulary(lambda: [Record("door", "lamp")], asking.recipe.text)
-
-
-def test_a_task_joins_as_many_texts_as_it_says(asking: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Asking, "given", ("red", "door"))
-    with pytest.raises(
-        CorpusError, match="1 text to join to a source, and a task with joins = 0: let `sources` give 1"
-    ):
-        asking.read(["door"])
-    monkeypatch.setattr(Asking, "sources", lambda *_: ())
-    with pytest.raises(CorpusError, match=r"`sources` of Asking gives no text of x\.tsv:3: let `fault` refuse it"):
-        asking.task.vocabulary(lambda: [Record("door", "lamp", "x.tsv:3")], asking.recipe.text)
-
-
-@pytest.mark.parametrize(
-    ("base", "held", "message"),
-    [
-        (Task, {"metrics": ("blue",)}, r"Wrong.metrics: 'blue' is unknown: did you mean 'bleu'\?"),
-        (LabelTask, {}, "Wrong has no divided: write it, or begin from a task that has it"),
-        (Task, {"writes": "label"}, "Wrong.writes = 'label' and it is no LabelTask: begin from one"),
-        (Task, {"Config": Settings}, r"Wrong.Config.kind needs a default, such as kind: Literal"),
-    ],
-)
-def test_a_task_that_could_not_be_trained_is_refused_when_it_is_registered(
-    base: type[Task], held: dict[str, Any], message: str
-) -> None:
-    class Named(Settings):
-        kind: Literal["wrong"] = "wrong"
-
-    with pytest.raises(RecipeError, match=message):
-        tasks.register(type("Wrong", (base,), {"Config": Named, **held}))
-    assert "wrong" not in list(tasks)
 
 
 def test_a_recording_is_read_when_it_is_named() -> None:
